@@ -1,0 +1,81 @@
+/* libunwind, local only. See unwind.h.
+ *
+ * What it does not do well, and what follows: it takes the loader's lock and may hang (the guardian
+ * is armed before it is called in a dying process); it walks one or two frames from a bad pc (the
+ * call is undone first); names allocate (never asked for in a handler). */
+#define UNW_LOCAL_ONLY
+#include "fail/unwind.h"
+
+#include "fail/context.h"
+#include "fail/module.h"
+
+#include <libunwind.h>
+#include <pthread.h>
+
+/* More than any report shows; a walk that runs in circles ends too. */
+#define WALK_MAX 100000
+
+void ff__unwind_warm_up(void)
+{
+    void *frames[4];
+    unw_context_t context;
+    unw_cursor_t cursor;
+
+    (void)unw_backtrace(frames, 4);
+    unw_getcontext(&context);
+    if (unw_init_local2(&cursor, &context, 0) == 0)
+        (void)unw_step(&cursor);
+}
+
+__attribute__((noinline)) size_t ff__unwind_here(void **ret_frames, size_t capacity, unsigned skip)
+{
+    void *frames[64];
+    const size_t own = 1 + (size_t)skip; /* This function's frame, and what the caller skips. */
+    int wanted = capacity + own < 64 ? (int)(capacity + own) : 64;
+    int got, cancel_state;
+    size_t count = 0;
+
+    /* It makes system calls under its locks; the thread must not end there. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    got = unw_backtrace(frames, wanted);
+    pthread_setcancelstate(cancel_state, NULL);
+    for (size_t i = own; got > 0 && i < (size_t)got && count < capacity; i++)
+        ret_frames[count++] = frames[i];
+    return count;
+}
+
+void ff__unwind_context(void *ucontext, bool (*visit)(void *pc, bool is_return, void *arg),
+                        void *arg)
+{
+    static unw_cursor_t cursor; /* Static: a foreign alternate stack may be small. */
+    ucontext_t *uc = ucontext;
+    bool interrupted = true;
+
+    if (!ff__module_executable((uintptr_t)FF__CONTEXT_PC(uc)))
+        interrupted = !ff__context_undo_call(uc);
+    if (unw_init_local2(&cursor, ucontext, UNW_INIT_SIGNAL_FRAME) < 0)
+        return;
+    for (unsigned i = 0; i < WALK_MAX; i++) {
+        unw_word_t pc;
+        bool trampoline = i > 0 && unw_is_signal_frame(&cursor) > 0;
+        /* The first pc is where the thread was; so is the one under a signal's trampoline. */
+        bool is_return = !interrupted && !trampoline;
+
+        if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 || pc == 0 ||
+            !visit((void *)pc, is_return, arg) || unw_step(&cursor) <= 0)
+            return;
+        interrupted = trampoline;
+    }
+}
+
+bool ff__unwind_name(uintptr_t pc, char *ret_name, size_t capacity, uintptr_t *ret_offset)
+{
+    unw_accessors_t *local = unw_get_accessors(unw_local_addr_space);
+    unw_word_t offset = 0;
+
+    if (!local || !local->get_proc_name ||
+        local->get_proc_name(unw_local_addr_space, pc, ret_name, capacity, &offset, NULL) < 0)
+        return false;
+    *ret_offset = offset;
+    return true;
+}

@@ -1,0 +1,164 @@
+/* Threads of the program: ff_thread_adopt(), ff_critical(); and the watch over threads that end.
+ *
+ * A thread-specific-data destructor runs when a thread ends in whatever way. It finds either an
+ * adopted thread, which is let go, or a thread that still runs a task: pthread_exit() or
+ * pthread_cancel() unwound it, and the task would have died in silence. The frames on its stack are
+ * gone by then, so only the black box is asked. */
+#include "base/name.h"
+#include "base/panic.h"
+#include "fail/abort.h"
+#include "fail/signals.h"
+#include "sched/task.h"
+#include "sched/thread_end.h"
+#include "sys/clock.h"
+#include "sys/thread.h"
+
+#include <pthread.h>
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static int key_status;
+
+static void drop_ended(void *arg)
+{
+    ff__task_drop(arg, FF_OUTCOME_FAILED);
+}
+
+/* A thread without a row: all that is known is that its task is lost. */
+static void ended_unseen(void)
+{
+    ff_failure failure;
+
+    ff__failure_init(&failure, FF__CAUSE_THREAD_ENDED);
+    failure.code = -ECANCELED;
+    failure.tid = ff__thread_id();
+    ff__name_copy(failure.task.name, sizeof failure.task.name, "(unknown: the black box was full)");
+    ff__abort_failure(&failure, NULL, NULL);
+}
+
+static void ended_inside(struct ff__slot *slot, const struct ff__facts *facts)
+{
+    /* The facts are the task's first member, and the task is unfinished: the block is alive. */
+    ff_task *task = (ff_task *)(uintptr_t)facts;
+    ff_failure failure;
+
+    ff__failure_init(&failure, FF__CAUSE_THREAD_ENDED);
+    ff__task_describe(&failure, task);
+    failure.code = -ECANCELED;
+    failure.run_ns = ff__clock_coarse() - ff__load_relaxed(&slot->since_ns);
+    ff__abort_failure(&failure, drop_ended, task);
+}
+
+static void release_adopted(void)
+{
+    ff__slot_leave(ff__self.slot);
+    ff__altstack_remove();
+    ff__self.slot = NULL;
+    ff__fail_unref();
+}
+
+static void thread_ended(void *value)
+{
+    struct ff__slot *slot = ff__self.slot;
+    /* Only this thread writes its row. */
+    const struct ff__facts *facts = slot ? ff__load_relaxed(&slot->current) : NULL;
+
+    (void)value;
+    if (facts)
+        ended_inside(slot, facts);
+    else if (ff__self.frame)
+        ended_unseen();
+    if (slot && slot->kind == FF__SLOT_ADOPTED)
+        release_adopted();
+}
+
+static void make_key(void)
+{
+    key_status = pthread_key_create(&key, thread_ended);
+}
+
+static int watch(void)
+{
+    pthread_once(&key_once, make_key);
+    if (key_status || pthread_setspecific(key, &key))
+        return -EAGAIN;
+    return 0;
+}
+
+void ff__thread_end_watch(void)
+{
+    ff__check(watch() == 0);
+}
+
+void ff__thread_end_unwatch(void)
+{
+    pthread_setspecific(key, NULL);
+}
+
+/* A row for a thread of the program. @return 0, -EAGAIN, -ENOMEM. */
+static int adopt(const char *name)
+{
+    int rc = ff__fail_ref(/* without_handlers= */ false);
+
+    if (rc < 0)
+        return rc;
+    rc = watch();
+    if (rc < 0)
+        goto unref_fail;
+    ff__self.slot = ff__slot_enter(FF__SLOT_ADOPTED, name);
+    rc = -EAGAIN;
+    if (!ff__self.slot)
+        goto unwatch;
+    rc = ff__altstack_install();
+    if (rc == 0)
+        return 0;
+    ff__slot_leave(ff__self.slot);
+    ff__self.slot = NULL;
+unwatch:
+    ff__thread_end_unwatch();
+unref_fail:
+    ff__fail_unref();
+    return rc;
+}
+
+int ff_thread_adopt(const char *name)
+{
+    if (!ff__name_ok(name))
+        return -EINVAL;
+    if (ff__self.slot && ff__self.slot->kind != FF__SLOT_ADOPTED)
+        return -EBUSY;
+    if (!ff__self.slot)
+        return adopt(name);
+    ff__name_copy(ff__self.slot->name, sizeof ff__self.slot->name, name);
+    return 0;
+}
+
+int ff_critical(const char *name, ff_task_fn *fn, void *arg)
+{
+    struct ff__task_plan plan = {.name = name,
+                                 .fn = fn,
+                                 .arg = arg,
+                                 .site = __builtin_return_address(0),
+                                 .kind = FF__TASK_CRITICAL};
+    bool adopted_here = !ff__self.slot;
+    ff_task *task;
+    int rc;
+
+    if (!fn || !ff__name_ok(name))
+        return -EINVAL;
+    task = ff__task_new(&plan);
+    if (!task)
+        return -ENOMEM;
+    rc = adopted_here ? adopt("critical") : 0;
+    if (rc == 0) {
+        if (ff__task_run(task) == FF_OUTCOME_FAILED)
+            ff__abort_await_end(); /* Another failure was first. This caller must not go on as if
+                                      all were well. */
+        if (adopted_here) {
+            ff__thread_end_unwatch();
+            release_adopted();
+        }
+    }
+    ff__task_free(task);
+    return rc;
+}

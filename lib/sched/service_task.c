@@ -1,0 +1,224 @@
+/* Service tasks: one thread each, started by the spawner, joined when it has ended.
+ *
+ * pool->lock is held while the thread is started and taken by the thread when it ends, so
+ * service->thread is set before anybody can join it, and a shutdown sees every service either on
+ * the list or not started. */
+#include "sched/service_task.h"
+
+#include "base/name.h"
+#include "fail/abort.h"
+#include "fail/signals.h"
+#include "sched/beat.h"
+#include "sched/pool.h"
+#include "sched/task.h"
+#include "sched/thread_end.h"
+#include "sched/waiting.h"
+#include "sys/clock.h"
+#include "sys/thread.h"
+
+#include <stdlib.h>
+
+static __thread struct ff__service *my_service __attribute__((tls_model("initial-exec")));
+
+struct ff__service *ff__service_here(const ff_pool *pool)
+{
+    return my_service && my_service->pool == pool ? my_service : NULL;
+}
+
+static void source_release(ff_token *token)
+{
+    struct ff__service *service = ff__container_of(token, struct ff__service, source.token);
+
+    ff__task_free(service->task);
+    free(service);
+}
+
+static void service_begin(struct ff__service *service)
+{
+    my_service = service;
+    ff__self.slot = ff__slot_enter(FF__SLOT_SERVICE, service->task->facts.name);
+    ff__altstack_install();
+    ff__thread_end_watch();
+    ff__store_release(&service->slot, ff__self.slot);
+    ff__store_relaxed(&service->beat_ns, ff__clock_coarse());
+}
+
+/* From here on the thread only ends; whoever reaps it joins it. */
+static void service_end(struct ff__service *service)
+{
+    ff_pool *pool = service->pool;
+
+    ff__thread_end_unwatch();
+    ff__lock(&pool->lock);
+    ff__store_release(&service->slot, NULL);
+    ff__list_remove(&service->link);
+    ff__list_push_back(&pool->finished, &service->link);
+    pool->service_count--;
+    ff__unlock(&pool->lock);
+    ff__pool_poke(pool);
+    ff__slot_leave(ff__self.slot);
+    ff__altstack_remove();
+    ff__self.slot = NULL;
+    my_service = NULL;
+}
+
+static void *service_main(void *arg)
+{
+    struct ff__service *service = arg;
+
+    service_begin(service);
+    ff__task_run(service->task);
+    service_end(service);
+    return NULL;
+}
+
+/* Under pool->lock. */
+static int start(struct ff__service *service)
+{
+    struct ff__thread_options options = {.name = service->task->facts.name,
+                                         .stack_size = service->pool->stack_size};
+    int rc = ff__thread_start(&service->thread, &options, service_main, service);
+
+    if (rc == 0) {
+        ff__list_push_back(&service->pool->services, &service->link);
+        service->pool->service_count++;
+    }
+    return rc;
+}
+
+static struct ff__service *service_new(ff_pool *pool, const struct ff__task_plan *plan)
+{
+    struct ff__service *service = calloc(1, sizeof *service);
+
+    if (!service)
+        return NULL;
+    service->task = ff__task_new(plan);
+    if (!service->task) {
+        free(service);
+        return NULL;
+    }
+    service->pool = pool;
+    ff__list_init(&service->link);
+    ff__source_init(&service->source, &pool->loops.token, 0, source_release);
+    service->task->pool = pool;
+    service->task->token = &service->source.token;
+    return service;
+}
+
+static int spawn_service(ff_pool *pool, const struct ff__task_plan *plan, unsigned flags)
+{
+    struct ff__service *service;
+    int rc;
+
+    if (pool->fork_generation != ff__fork_generation)
+        return -EOWNERDEAD;
+    if (ff__aborting())
+        return -ESHUTDOWN;
+    ff__pool_reap(pool);
+    service = service_new(pool, plan);
+    if (!service)
+        return -ENOMEM;
+    service->task->may_finish = (flags & FF_MAY_FINISH) != 0;
+    ff__lock(&pool->lock);
+    rc = ff__load_relaxed(&pool->mode) == FF__POOL_RUNNING ? start(service) : -ESHUTDOWN;
+    ff__unlock(&pool->lock);
+    if (rc < 0)
+        ff_source_unref(&service->source);
+    return rc;
+}
+
+int ff_spawn_service(ff_pool *pool, const char *name, ff_task_fn *fn, void *arg)
+{
+    struct ff__task_plan plan = {.name = name,
+                                 .fn = fn,
+                                 .arg = arg,
+                                 .site = __builtin_return_address(0),
+                                 .kind = FF__TASK_SERVICE};
+
+    if (!pool || !fn || !ff__name_ok(name))
+        return -EINVAL;
+    return spawn_service(pool, &plan, 0);
+}
+
+int ff_spawn_service_with(ff_pool *pool, const struct ff_spawn_options *options, ff_task_fn *fn,
+                          void *arg)
+{
+    struct ff__task_plan plan = {.site = __builtin_return_address(0), .kind = FF__TASK_SERVICE};
+    ff_group *group;
+    unsigned flags;
+    int rc;
+
+    if (!pool)
+        return -EINVAL;
+    rc = ff__task_plan_read(&plan, &group, &flags, FF_MAY_FINISH, options, fn, arg);
+    if (rc < 0)
+        return rc;
+    if (group)
+        return -EINVAL;
+    return spawn_service(pool, &plan, flags);
+}
+
+void ff__pool_reap(ff_pool *pool)
+{
+    for (;;) {
+        struct ff__service *service = NULL;
+
+        ff__lock(&pool->lock);
+        if (!ff__list_empty(&pool->finished)) {
+            service = ff__list_first(&pool->finished, struct ff__service, link);
+            ff__list_remove(&service->link);
+        }
+        ff__unlock(&pool->lock);
+        if (!service)
+            return;
+        ff__thread_join_until(service->thread, FF_NEVER);
+        ff_source_unref(&service->source);
+    }
+}
+
+void ff_beat(ff_task *self)
+{
+    if (self && self->kind == FF__TASK_SERVICE && my_service && my_service->task == self)
+        ff__store_relaxed(&my_service->beat_ns, ff__clock_coarse());
+}
+
+void ff__waiting_end(const char *outer)
+{
+    if (ff__self.slot)
+        ff__store_relaxed(&ff__self.slot->waiting, outer);
+    if (my_service)
+        ff__store_relaxed(&my_service->beat_ns, ff__clock_coarse());
+}
+
+uint64_t ff__pool_oldest_beat(ff_pool *pool, uint64_t now_ns)
+{
+    uint64_t oldest = 0;
+
+    ff__lock(&pool->lock);
+    ff__list_each (node, &pool->services) {
+        struct ff__service *service = ff__container_of(node, struct ff__service, link);
+        /* The slot stays in use while the service is on the list. */
+        struct ff__slot *slot = ff__load_acquire(&service->slot);
+        uint64_t beat_ns = ff__load_relaxed(&service->beat_ns);
+
+        if (!slot || ff__load_relaxed(&slot->waiting) || beat_ns >= now_ns)
+            continue;
+        if (now_ns - beat_ns > oldest)
+            oldest = now_ns - beat_ns;
+    }
+    ff__unlock(&pool->lock);
+    return oldest;
+}
+
+void ff__pool_on_shutdown(ff_pool *pool, void (*fn)(void *arg), void *arg)
+{
+    bool now;
+
+    ff__lock(&pool->lock);
+    now = fn && ff__load_relaxed(&pool->mode) != FF__POOL_RUNNING;
+    pool->on_shutdown = fn;
+    pool->on_shutdown_arg = arg;
+    ff__unlock(&pool->lock);
+    if (now)
+        fn(arg);
+}

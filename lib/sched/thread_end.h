@@ -1,0 +1,10 @@
+/* Threads that end inside a task (pthread_exit, pthread_cancel), and adopted threads that end. */
+#ifndef FF__SCHED_THREAD_END_H
+#define FF__SCHED_THREAD_END_H
+
+/* The calling thread of the library may from now on not end inside a task: that takes the abort
+ * path. */
+void ff__thread_end_watch(void);
+void ff__thread_end_unwatch(void);
+
+#endif
