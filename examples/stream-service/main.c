@@ -26,6 +26,18 @@ static void save_at_abort(void *arg)
     (void)checkpoint_save(&service->checkpoint, &service->ledger);
 }
 
+/* Before the first task: the health check looks at all consumers, started or not. */
+static void prepare_consumers(struct service *service)
+{
+    for (unsigned i = 0; i < service->options.consumers; i++) {
+        struct consumer *consumer = &service->consumers[i];
+
+        consumer->service = service;
+        consumer->number = i + 1;
+        atomic_init(&consumer->progress_ns, ff_now_ns());
+    }
+}
+
 static int start_consumers(ff_pool *pool, struct service *service)
 {
     int rc = 0;
@@ -34,9 +46,6 @@ static int start_consumers(ff_pool *pool, struct service *service)
         struct consumer *consumer = &service->consumers[i];
         char name[FF_NAME_MAX + 1];
 
-        consumer->service = service;
-        consumer->number = i + 1;
-        atomic_init(&consumer->progress_ns, ff_now_ns());
         snprintf(name, sizeof(name), "consumer_%u", consumer->number);
         rc = ff_spawn_service(pool, name, consumer_run, consumer);
     }
@@ -81,6 +90,7 @@ static int run_pool(struct service *service)
     if (rc < 0)
         return rc;
     service->start_ns = ff_now_ns();
+    prepare_consumers(service);
     rc = start_tasks(pool, service);
     if (rc == 0)
         rc = ff_service_run(pool, &service_options);

@@ -63,7 +63,7 @@ static int report_metrics(ff_task *self, void *arg)
     struct service *service = arg;
     struct progress progress = ledger_snapshot(&service->ledger);
     struct ff_pool_stats stats = {.size = sizeof(stats)};
-    int rc = ff_pool_stats(ff_task_pool(self), &stats);
+    int rc = ff_pool_stats_read(ff_task_pool(self), &stats);
 
     if (rc < 0)
         return ff_fail(self, rc, "no statistics of the pool");

@@ -38,7 +38,15 @@ struct ff_failure_options {
  * Threads: the task's own. Blocks: no. Signals: not async-signal-safe. Since: 0.1
  */
 #define ff_fail(self, code, ...) \
-    ff_fail_at((self), (code), __FILE__, __LINE__, __func__, __VA_ARGS__)
+    ff__after_call(ff_fail_at((self), (code), __FILE__, __LINE__, __func__, __VA_ARGS__))
+
+/* Keeps  return ff_fail(...)  from being compiled to a jump, so that the function that fails stands
+ * in the backtrace. */
+static inline int ff__after_call(int code)
+{
+    __asm__ volatile("");
+    return code;
+}
 
 /** What ff_fail() calls; for wrappers that bring their own source place. @return code. Since: 0.1
  */

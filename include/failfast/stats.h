@@ -25,10 +25,10 @@ struct ff_pool_stats {
  * Read the counters of a pool.
  *
  * @param ret_stats  size set by the caller; filled up to that size.
- * @return 0, or -EINVAL (NULL, unknown size).
+ * @return 0, or -EINVAL (NULL, unknown size), -EOWNERDEAD.
  * Threads: any. Blocks: no. Signals: not async-signal-safe. Since: 0.1
  */
-FF_API int ff_pool_stats(ff_pool *pool, struct ff_pool_stats *ret_stats);
+FF_API int ff_pool_stats_read(ff_pool *pool, struct ff_pool_stats *ret_stats);
 
 #ifdef __cplusplus
 }

@@ -47,6 +47,7 @@ static void ended_inside(struct ff__slot *slot, const struct ff__facts *facts)
     failure.code = -ECANCELED;
     failure.run_ns = ff__clock_coarse() - ff__load_relaxed(&slot->since_ns);
     ff__abort_failure(&failure, drop_ended, task);
+    drop_ended(task); /* Another failure was first, and its conductor does not know this task. */
 }
 
 static void release_adopted(void)
@@ -62,11 +63,13 @@ static void thread_ended(void *value)
     struct ff__slot *slot = ff__self.slot;
     /* Only this thread writes its row. */
     const struct ff__facts *facts = slot ? ff__load_relaxed(&slot->current) : NULL;
+    bool in_task = ff__self.frame != NULL;
 
     (void)value;
+    ff__self.frame = NULL; /* Its stack is unwound. */
     if (facts)
         ended_inside(slot, facts);
-    else if (ff__self.frame)
+    else if (in_task)
         ended_unseen();
     if (slot && slot->kind == FF__SLOT_ADOPTED)
         release_adopted();

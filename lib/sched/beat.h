@@ -9,7 +9,8 @@
 uint64_t ff__pool_oldest_beat(ff_pool *pool, uint64_t now_ns);
 
 /* Has fn(arg) called once when anybody requests a shutdown of the pool; at once if that has
- * happened. NULL takes it back: after that fn is not called any more. fn must be short. */
+ * happened. NULL takes it back: after that fn is not running and will not be called. fn is called
+ * with the pool's lock held: it only wakes somebody. */
 void ff__pool_on_shutdown(ff_pool *pool, void (*fn)(void *arg), void *arg);
 
 #endif

@@ -71,21 +71,24 @@ static bool quiescent(ff_pool *pool, bool conductor)
     return out == sum_in(pool);
 }
 
-void ff__pool_request(ff_pool *pool, enum ff__pool_mode mode)
+/* Closes the intake, and tells who wants to know of it, before any code of the program runs that
+ * might hang. */
+static void set_mode(ff_pool *pool, enum ff__pool_mode mode)
 {
-    void (*tell)(void *arg) = NULL;
-    void *tell_arg = NULL;
     uint32_t old;
 
     ff__lock(&pool->lock);
     old = ff__load_relaxed(&pool->mode); /* Written under this lock only. */
     if ((uint32_t)mode > old)
         ff__store_seqcst(&pool->mode, (uint32_t)mode); /* M */
-    if (old == FF__POOL_RUNNING) {
-        tell = pool->on_shutdown;
-        tell_arg = pool->on_shutdown_arg;
-    }
+    if (old == FF__POOL_RUNNING && pool->on_shutdown)
+        pool->on_shutdown(pool->on_shutdown_arg);
     ff__unlock(&pool->lock);
+}
+
+void ff__pool_request(ff_pool *pool, enum ff__pool_mode mode)
+{
+    set_mode(pool, mode);
     if (mode == FF__POOL_CANCELING)
         ff__cancel_for(&pool->root, FF_REASON_SHUTDOWN);
     ff__cancel_for(&pool->loops, FF_REASON_SHUTDOWN);
@@ -93,8 +96,6 @@ void ff__pool_request(ff_pool *pool, enum ff__pool_mode mode)
     ff__room_poke(pool);
     ff__park_wake_all(&pool->park);
     ff__pool_poke(pool);
-    if (tell)
-        tell(tell_arg);
 }
 
 static int await_quiescence(ff_pool *pool, uint64_t deadline_ns, bool conductor)

@@ -365,7 +365,7 @@ size_t ff_group_failure_count(const ff_group *group)
 }
 
 /* The group was freed too early: the process fails, in the name of the task that did it. */
-static void freed_wrongly(ff_group *group, enum ff__cause kind, size_t children)
+FF__COLD static void freed_wrongly(ff_group *group, enum ff__cause kind, size_t children)
 {
     ff_failure failure;
 

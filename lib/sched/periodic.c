@@ -48,10 +48,16 @@ static void queue_run(ff_timer *timer)
     ff__worker_submit(pool, NULL, shard, timer->task);
 }
 
-/* On the timer thread. */
+/* On the timer thread. Under the lock, without which the run cannot end the timer: so the pool
+ * stays until the run is queued and a worker is woken. */
 static void fire(struct ff__timer_node *node)
 {
-    queue_run(ff__container_of(node, ff_timer, node));
+    ff_timer *timer = ff__container_of(node, ff_timer, node);
+    ff_pool *pool = timer->pool;
+
+    ff__lock(&pool->lock);
+    queue_run(timer);
+    ff__unlock(&pool->lock);
 }
 
 static uint64_t jitter(ff_timer *timer)
@@ -104,7 +110,7 @@ void ff__timer_ran(ff_task *task, ff_outcome outcome)
         timer->last = outcome;
     if (outcome == FF_OUTCOME_OK && timer->period_ns && rearm(timer))
         return;
-    ff__task_drop(task, timer->last);
+    ff__task_drop_alone(task, timer->last);
     ff__lock(&pool->lock);
     ff__list_remove(&timer->link);
     pool->timer_count--;

@@ -14,11 +14,13 @@
 
 #include <limits.h>
 
+#define EXACT_UP_TO 65536 /* As pool.h promises. */
+
 /* The share of the limit that may be held back is at most 1/100. */
 static int64_t batch_for(uint64_t max_queued, unsigned workers)
 {
     uint64_t holders = FF__INJECTOR_SHARDS + 2 * (uint64_t)workers;
-    uint64_t batch = max_queued / (100 * holders);
+    uint64_t batch = max_queued <= EXACT_UP_TO ? 1 : max_queued / (100 * holders);
 
     return batch < 1 ? 1 : batch > 64 ? 64 : (int64_t)batch;
 }

@@ -47,7 +47,7 @@ int ff_task_result(const ff_task *task, int rc)
     return ff_task_canceled(task) ? FF_CANCELED : rc;
 }
 
-/* Fills failure with code, place, message and the backtrace of the public caller. */
+/* Fills failure with code, place and message. */
 static void say(ff_failure *failure, int code, const char *file, int line, const char *function,
                 const char *format, va_list list)
 {
@@ -58,12 +58,17 @@ static void say(ff_failure *failure, int code, const char *file, int line, const
     failure->function = function;
     if (vsnprintf(failure->message, sizeof failure->message, format, list) < 0)
         failure->message[0] = '\0';
-    failure->frame_count =
-        (unsigned)ff__unwind_here(failure->frames, FF__FRAMES_MAX, /* skip= */ 2);
 }
 
-__attribute__((noinline)) int ff_fail_at(ff_task *self, int code, const char *file, int line,
-                                         const char *function, const char *format, ...)
+/* The backtrace of whoever called the public function that calls this. */
+static inline __attribute__((always_inline)) void trace_caller(ff_failure *failure)
+{
+    failure->frame_count =
+        (unsigned)ff__unwind_here(failure->frames, FF__FRAMES_MAX, /* skip= */ 1);
+}
+
+FF__NOINLINE int ff_fail_at(ff_task *self, int code, const char *file, int line,
+                            const char *function, const char *format, ...)
 {
     va_list list;
 
@@ -74,12 +79,13 @@ __attribute__((noinline)) int ff_fail_at(ff_task *self, int code, const char *fi
     va_start(list, format);
     say(&self->frame->failure, code, file, line, function, format, list);
     va_end(list);
+    trace_caller(&self->frame->failure);
     self->frame->said = true;
     return code;
 }
 
-__attribute__((noinline)) void ff_panic_at(const char *file, int line, const char *function,
-                                           const char *format, ...)
+FF__NOINLINE void ff_panic_at(const char *file, int line, const char *function, const char *format,
+                              ...)
 {
     ff_failure failure;
     va_list list;
@@ -87,6 +93,7 @@ __attribute__((noinline)) void ff_panic_at(const char *file, int line, const cha
     va_start(list, format);
     say(&failure, -EFAULT, file, line, function, format, list);
     va_end(list);
+    trace_caller(&failure);
     failure.kind = FF__CAUSE_REQUESTED;
     failure.tid = ff__thread_id();
     if (ff__self.frame)

@@ -212,13 +212,10 @@ uint64_t ff__pool_oldest_beat(ff_pool *pool, uint64_t now_ns)
 
 void ff__pool_on_shutdown(ff_pool *pool, void (*fn)(void *arg), void *arg)
 {
-    bool now;
-
     ff__lock(&pool->lock);
-    now = fn && ff__load_relaxed(&pool->mode) != FF__POOL_RUNNING;
     pool->on_shutdown = fn;
     pool->on_shutdown_arg = arg;
-    ff__unlock(&pool->lock);
-    if (now)
+    if (fn && ff__load_relaxed(&pool->mode) != FF__POOL_RUNNING)
         fn(arg);
+    ff__unlock(&pool->lock);
 }

@@ -2,6 +2,7 @@
 #include "base/name.h"
 #include "sched/types.h"
 #include "sys/clock.h"
+#include "sys/thread.h"
 
 #include <failfast/stats.h>
 
@@ -23,12 +24,14 @@ static void sum_tasks(ff_pool *pool, struct ff_pool_stats *stats)
     stats->pending = stats->spawned - stats->finished;
 }
 
-int ff_pool_stats(ff_pool *pool, struct ff_pool_stats *ret_stats)
+int ff_pool_stats_read(ff_pool *pool, struct ff_pool_stats *ret_stats)
 {
     struct ff_pool_stats stats = {.size = sizeof stats};
 
     if (!pool || !ret_stats || ret_stats->size < sizeof stats)
         return -EINVAL;
+    if (pool->fork_generation != ff__fork_generation)
+        return -EOWNERDEAD;
     stats.size = ret_stats->size;
     sum_tasks(pool, &stats);
     ff__lock(&pool->lock);
@@ -85,7 +88,8 @@ size_t ff_pool_stragglers(ff_pool *pool, struct ff_straggler *ret_stragglers, si
     struct straggler_list list = {ret_stragglers, ret_stragglers ? capacity : 0, 0,
                                   ff__clock_coarse()};
 
-    if (!pool)
+    /* A pool that stops is quiescent, and its rows of the black box may be others' soon. */
+    if (!pool || pool->fork_generation != ff__fork_generation || ff__load_acquire(&pool->stop))
         return 0;
     for (unsigned i = 0; i < pool->worker_count; i++)
         add_row(&list, pool->workers[i].slot);

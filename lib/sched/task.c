@@ -186,6 +186,17 @@ static void frame_leave(struct ff__frame *frame)
     }
 }
 
+void ff__task_drop_alone(ff_task *task, ff_outcome outcome)
+{
+    struct ff__frame frame;
+
+    if (!task->drop)
+        return;
+    frame_enter(&frame, task);
+    ff__task_drop(task, outcome);
+    frame_leave(&frame);
+}
+
 ff_outcome ff__task_run(ff_task *task)
 {
     struct ff__frame frame;

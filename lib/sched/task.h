@@ -38,6 +38,10 @@ static inline void ff__task_drop(ff_task *task, ff_outcome outcome)
         task->drop(task->arg, outcome);
 }
 
+/* The same for a timer, whose last run is over: as part of the task, so that reports name it and a
+ * shutdown from inside is recognised. */
+void ff__task_drop_alone(ff_task *task, ff_outcome outcome);
+
 /* Fills a failure with what the task is, for aborts that no frame describes. */
 void ff__task_describe(ff_failure *failure, const ff_task *task);
 

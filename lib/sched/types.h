@@ -80,11 +80,12 @@ struct ff__worker {
     /* Owner: the worker's thread. */
     ff_pool *pool;
     unsigned index;
-    unsigned depth;  /* Pool tasks on this thread's stack, nested ones included. */
-    unsigned timers; /* Those of them that are timer tasks. */
-    uint32_t tick;   /* Tasks begun, for fairness. */
-    uint32_t seed;   /* Of the steal order. */
-    int64_t room;    /* Queue room held back to give or take without touching the pool. */
+    unsigned depth;        /* Pool tasks on this thread's stack, nested ones included. */
+    unsigned timers;       /* Those of them that are timer tasks. */
+    uint32_t tick;         /* Tasks begun, for fairness. */
+    uint64_t fair_spawned; /* spawned, at the last fair turn. */
+    uint32_t seed;         /* Of the steal order. */
+    int64_t room;          /* Queue room held back to give or take without touching the pool. */
     struct ff__deque deque;
     struct ff__parker parker;
     /* Written by the owner alone, read by anybody (pool_quiescent, stats). Never go back. finished

@@ -1,9 +1,9 @@
 /* The worker's loop: its own deque first, then the injector, then other workers' deques, then
  * sleep.
  *
- * Fairness: every FAIR_TICK-th task comes from the injector, or is the oldest of the worker's own
- * deque, so that neither a stream from outside nor tasks that spawn each other can keep the rest
- * waiting for ever. */
+ * Fairness: while tasks spawn tasks, every FAIR_TICK-th task comes from the injector, or is the
+ * oldest of the worker's own deque, so that tasks that spawn each other cannot keep the rest
+ * waiting for ever. Tasks from outside alone run in order on one worker. */
 #include "sched/worker.h"
 
 #include "base/fmt.h"
@@ -31,6 +31,7 @@ int ff__worker_init(struct ff__worker *worker, ff_pool *pool, unsigned index)
     worker->index = index;
     worker->depth = worker->timers = 0;
     worker->tick = 0;
+    worker->fair_spawned = 0;
     worker->seed = index * 2654435761u + 1;
     worker->room = 0;
     worker->slot = NULL;
@@ -81,6 +82,9 @@ static ff_task *take_outside(struct ff__worker *worker, size_t capacity)
     if (count > 1 && ff__deque_push_many(&worker->deque, items, count - 1) < 0)
         for (size_t i = 1; i < count; i++)
             ff__injector_push(&worker->pool->injector, worker->index, nodes[i]);
+    /* They were out of sight for a moment: brought work. */
+    if (count > 1)
+        ff__park_notify(&worker->pool->park);
     return from_node(nodes[0]);
 }
 
@@ -125,11 +129,23 @@ static ff_task *next_fair(struct ff__worker *worker)
     return task ? task : ff__deque_steal(&worker->deque, &lost);
 }
 
+/* A fair turn is due, and of use: only tasks that this worker spawned lie on top of others. Without
+ * them the queues empty in order. */
+static bool fair_turn(struct ff__worker *worker)
+{
+    uint64_t spawned = ff__load_relaxed(&worker->spawned); /* This thread alone writes it. */
+
+    if (ff__likely(++worker->tick % FAIR_TICK != 0) || spawned == worker->fair_spawned)
+        return false;
+    worker->fair_spawned = spawned;
+    return true;
+}
+
 static ff_task *next_own(struct ff__worker *worker)
 {
     ff_task *task = NULL;
 
-    if (ff__unlikely(++worker->tick % FAIR_TICK == 0))
+    if (ff__unlikely(fair_turn(worker)))
         task = next_fair(worker);
     return task ? task : ff__deque_pop(&worker->deque);
 }

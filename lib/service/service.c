@@ -13,7 +13,8 @@
  *   S: futex_wait(word, key)                  F: futex_wake(word), always
  * N before K: K acquires what N released, so C sees X. K before N: S has not compared yet and finds
  * word != key, or sleeps and is woken by F. A further N in between keeps this true: each is a
- * read-modify-write, so the word that K reads carries the releases of all before it.
+ * read-modify-write, so the word that K reads carries the releases of all before it. Searched
+ * exhaustively in tests/model/model_service.c.
  *
  * The state is static because a signal handler must find it; run.owner admits one call at a time.
  */

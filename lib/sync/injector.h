@@ -47,8 +47,9 @@ unsigned ff__injector_my_shard(void);
 size_t ff__injector_take(struct ff__injector *injector, unsigned start,
                          struct ff__injector_node **ret_nodes, size_t capacity, bool *ret_busy);
 
-/* Any thread: false only if each shard was empty at some moment of the call (seqcst loads; a shard
- * whose lock is held counts as not empty). */
+/* Any thread: false only if every node that was pushed before the call has been handed out by its
+ * end (a shard whose lock is held counts as not empty). A node pushed during the call may be
+ * missed: its bringer's wake-up is for that one. */
 bool ff__injector_maybe_nonempty(struct ff__injector *injector);
 
 #endif

@@ -3,8 +3,8 @@
 #ifndef FF_TESTS_FAIL_KIT_H
 #define FF_TESTS_FAIL_KIT_H
 
-#include "support/death.h"
-#include "support/runner.h"
+#include "death.h"
+#include "runner.h"
 
 #include "base/name.h"
 #include "fail/abort.h"
@@ -25,19 +25,19 @@
 #define KIT_BANNER "=== failfast: CRITICAL: "
 
 /* Sanitizers: the faults are ours to handle. Unused without one. */
-const char *__asan_default_options(void);
+FF_API const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0:"
            "detect_leaks=0";
 }
-const char *__tsan_default_options(void);
+FF_API const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
     return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0:"
-           "report_signal_unsafe=0";
+           "report_signal_unsafe=0:die_after_fork=0";
 }
-const char *__ubsan_default_options(void);
+FF_API const char *__ubsan_default_options(void);
 const char *__ubsan_default_options(void)
 {
     return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0";
@@ -139,10 +139,10 @@ static inline void kit_hook_hang(void *unused)
         pause();
 }
 
-/* Writes where nothing is; the compiler cannot know. */
+/* Writes where nothing is. Neither the compiler nor a sanitizer knows beforehand. */
 static inline void kit_segv(void *unused)
 {
-    static int *volatile nowhere;
+    static volatile uintptr_t nowhere = 64;
 
     (void)unused;
     *(volatile int *)nowhere = 1;

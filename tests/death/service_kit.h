@@ -3,8 +3,8 @@
 #ifndef FF_TESTS_SERVICE_KIT_H
 #define FF_TESTS_SERVICE_KIT_H
 
-#include "support/death.h"
-#include "support/runner.h"
+#include "death.h"
+#include "runner.h"
 
 #include <failfast.h>
 

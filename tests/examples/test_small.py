@@ -57,5 +57,6 @@ class SmallExamples(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    CRITICAL_SECTION, WORKER_POOL, QUICKSTART = (os.path.abspath(sys.argv.pop(i)) for i in (3, 2, 1))
+    QUICKSTART, WORKER_POOL, CRITICAL_SECTION = map(os.path.abspath, sys.argv[1:4])
+    del sys.argv[1:4]
     unittest.main(verbosity=2)

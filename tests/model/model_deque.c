@@ -1,6 +1,6 @@
 /* The deque, exhaustively: an owner with a short script against thieves, over store buffers, on an
  * array of two slots that may grow to four. Letters as in lib/sync/deque.c. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "explore.h"
 

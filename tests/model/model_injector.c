@@ -1,7 +1,7 @@
 /* One shard of the injector, exhaustively: a producer, a consumer that takes one node at a time,
  * and an observer. Letters as in lib/sync/injector.c. A list of nodes is a number in base 4, the
  * head as the lowest digit; the nodes are 1, 2, 3. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "explore.h"
 

@@ -1,7 +1,7 @@
 /* The park, exhaustively: bringers with one task each against workers, over store buffers. Letters
  * as in lib/sync/park.h. Each bringer has a queue of its own that holds 0 or 1, so that a worker's
  * look at "every queue" takes several steps. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "explore.h"
 

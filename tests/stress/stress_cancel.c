@@ -1,5 +1,5 @@
 /* Cancellation against births, ends, registrations, sleepers and other cancellations. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sched/cancel.h"
 

@@ -1,12 +1,12 @@
 /* The deque under thieves: every item comes out exactly once. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sync/deque.h"
 
 #include <pthread.h>
 
 #define THIEVES 2
-#define ITEMS 300000
+#define ITEMS 1000000
 
 struct item {
     int payload; /* Plain: ThreadSanitizer sees whether push publishes it. */
@@ -15,6 +15,7 @@ struct item {
 
 static struct ff__deque deque;
 static struct item items[ITEMS];
+static int item_count = ITEMS;
 static _Atomic bool owner_done;
 static pthread_barrier_t start; /* The thieves are there when the owner begins. */
 
@@ -52,6 +53,9 @@ static void with_thieves(void (*owner)(void), size_t capacity_log2)
     pthread_t thieves[THIEVES];
 
     ck_assert_int_eq(ff__deque_init(&deque, capacity_log2), 0);
+    ff__store_relaxed(&owner_done, false);
+    for (int i = 0; i < item_count; i++)
+        ff__store_relaxed(&items[i].taken, 0);
     ck_assert_int_eq(pthread_barrier_init(&start, NULL, THIEVES + 1), 0);
     for (int i = 0; i < THIEVES; i++)
         ck_assert_int_eq(pthread_create(&thieves[i], NULL, thief_main, NULL), 0);
@@ -60,7 +64,7 @@ static void with_thieves(void (*owner)(void), size_t capacity_log2)
     ff__store_release(&owner_done, true);
     for (int i = 0; i < THIEVES; i++)
         ck_assert_int_eq(pthread_join(thieves[i], NULL), 0);
-    for (int i = 0; i < ITEMS; i++)
+    for (int i = 0; i < item_count; i++)
         expect(ff__load_relaxed(&items[i].taken) == 1, "an item is lost");
     ff__deque_done(&deque);
     pthread_barrier_destroy(&start);
@@ -74,18 +78,18 @@ static void push(int i)
 
 static void owner_fights_for_the_last(void)
 {
-    for (int i = 0; i < ITEMS;) {
+    for (int i = 0; i < item_count;) {
         struct item *item;
 
-        for (int run = i % 3; run >= 0 && i < ITEMS; run--)
+        for (int run = i % 3; run >= 0 && i < item_count; run--)
             push(i++);
         while ((item = ff__deque_pop(&deque)))
             item_taken(item);
     }
 }
 
-/* Mutants: pop takes the last item without the CAS (L), or reads top before it lowers bottom (H
- * before D), or lowers bottom with a relaxed store: items come out twice. Push with a relaxed store
+/* Mutants: pop takes the last item without the CAS (L), or reads top only before it lowers bottom
+ * (H before D): items come out twice. Push with a relaxed store
  * (P): a data race on the payload, under ThreadSanitizer. */
 START_TEST(deque_gives_each_item_once_when_owner_and_thieves_fight_for_the_last)
 {
@@ -95,26 +99,27 @@ END_TEST
 
 static void owner_only_pushes(void)
 {
-    for (int i = 0; i < ITEMS; i++)
+    for (int i = 0; i < item_count; i++)
         push(i);
 }
 
-/* Mutants: growth publishes the array before it copies, or steal reads bottom before top, or frees
- * the old array (AddressSanitizer): items are lost, doubled, or read after free. */
+/* Mutants: growth frees the old array at once (AddressSanitizer), or happens one item too late. */
 START_TEST(deque_gives_each_item_once_while_it_grows_from_one_slot)
 {
-    with_thieves(owner_only_pushes, 0);
+    item_count = 2000;
+    for (int round = 0; round < 300; round++)
+        with_thieves(owner_only_pushes, 0);
 }
 END_TEST
 
 static void owner_pushes_runs_and_pops_half(void)
 {
-    for (int i = 0; i < ITEMS;) {
+    for (int i = 0; i < item_count;) {
         void *run[16];
         size_t count = 0;
         struct item *item;
 
-        while (count < 16 && i < ITEMS) {
+        while (count < 16 && i < item_count) {
             items[i].payload = i;
             run[count++] = &items[i++];
         }
@@ -124,7 +129,7 @@ static void owner_pushes_runs_and_pops_half(void)
     }
 }
 
-/* Mutant: the room check allows one item too many: a slot is overwritten before it was taken. */
+/* Mutants: pop lowers bottom with a relaxed store (D): items come out twice. */
 START_TEST(deque_gives_each_item_once_when_runs_are_pushed_and_half_is_popped)
 {
     with_thieves(owner_pushes_runs_and_pops_half, 3);

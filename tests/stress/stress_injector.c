@@ -1,6 +1,6 @@
 /* The injector under producers and consumers: every node comes out once, each producer's in order.
  */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sync/injector.h"
 
@@ -9,7 +9,7 @@
 
 #define PRODUCERS 3
 #define CONSUMERS 2
-#define NODES 40000
+#define NODES 100000
 #define BATCH 64
 
 struct item {
@@ -74,9 +74,8 @@ static void *consumer_main(void *unused)
     }
 }
 
-/* Mutants: take does not turn the list round: the order breaks. Take without the lock: nodes come
- * out twice. O drops what is left: nodes are lost. A relaxed: a data race, under ThreadSanitizer.
- */
+/* Mutants: take does not turn the list round: the order breaks. O drops what is left: nodes are
+ * lost. A relaxed: a data race, under ThreadSanitizer. */
 START_TEST(injector_gives_each_node_once_and_each_producers_nodes_in_order)
 {
     pthread_t producers[PRODUCERS], consumers[CONSUMERS];
@@ -97,29 +96,47 @@ START_TEST(injector_gives_each_node_once_and_each_producers_nodes_in_order)
 }
 END_TEST
 
+#define RUN 16
+
 static _Atomic bool stop_observer;
+static _Atomic unsigned epoch; /* Odd: the same node is inside from its begin to its end. */
 
 static void *observer_main(void *unused)
 {
-    while (!ff__load_acquire(&stop_observer))
-        expect(ff__injector_maybe_nonempty(&injector), "it seemed empty beside a node");
+    while (!ff__load_acquire(&stop_observer)) {
+        unsigned before = ff__load_seqcst(&epoch);
+        bool nonempty = ff__injector_maybe_nonempty(&injector);
+
+        if (before % 2 == 1 && ff__load_seqcst(&epoch) == before)
+            expect(nonempty, "it seemed empty beside a node");
+    }
     return unused;
 }
 
-/* One node is always inside: the observer must never hear "empty". Mutants: maybe_nonempty does not
- * count a held lock (J), or reads it first, or looks at outgoing before incoming (K before I). */
+static void expect_take(size_t capacity, size_t count)
+{
+    struct ff__injector_node *nodes[RUN];
+    bool busy = false;
+
+    expect(ff__injector_take(&injector, 0, nodes, capacity, &busy) == count, "a node is lost");
+}
+
+/* A run is pushed, and moved to outgoing when its first node is taken; the observer must not hear
+ * "empty" meanwhile. Mutants: maybe_nonempty does not count a held lock (no J); take goes without
+ * the lock. */
 START_TEST(injector_never_seems_empty_while_a_node_travels_from_incoming_to_outgoing)
 {
     pthread_t observer;
-    struct ff__injector_node *nodes[2];
-    bool busy = false;
 
     ff__injector_init(&injector);
-    ff__injector_push(&injector, 0, &items[0][0].node);
     ck_assert_int_eq(pthread_create(&observer, NULL, observer_main, NULL), 0);
-    for (int i = 1; i < NODES * 5; i++) {
-        ff__injector_push(&injector, 0, &items[0][i % NODES].node);
-        expect(ff__injector_take(&injector, 0, nodes, 1, &busy) == 1, "a node is lost");
+    for (int i = 0; i < NODES; i++) {
+        for (int j = 0; j < RUN; j++)
+            ff__injector_push(&injector, 0, &items[0][j].node);
+        ff__add_seqcst(&epoch, 1);
+        expect_take(1, 1);
+        ff__add_seqcst(&epoch, 1);
+        expect_take(RUN, RUN - 1);
     }
     ff__store_release(&stop_observer, true);
     ck_assert_int_eq(pthread_join(observer, NULL), 0);

@@ -1,7 +1,7 @@
 /* Workers that park: small pools made of the deque, the injector and the park, as the scheduler
  * puts them together. No task is lost, none sleeps beside a worker that sleeps.
  * A lost wake-up hangs the test until its limit. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sync/deque.h"
 #include "sync/injector.h"
@@ -149,25 +149,26 @@ static void bring(struct task *task)
 
 static void await_finished(int count)
 {
-    while (ff__load_acquire(&finished) < count)
-        sched_yield();
+    for (unsigned looks = 1; ff__load_acquire(&finished) < count; looks++)
+        if (looks % 1024 == 0)
+            sched_yield();
 }
 
-#define ROUNDS 4000
+#define ROUNDS 12000
 
 static struct task tasks[4 * ROUNDS];
 
 /* One task at a time, the next when it has run, brought after a pause that sweeps over the time a
  * worker needs from its last look to its sleep. Mutants: idle() sleeps without looking again (C);
- * bring() notifies before it pushes (R before A); token_take() waits once instead of in a loop. */
+ * bring() notifies before it pushes (R before A). */
 START_TEST(park_wakes_a_worker_for_each_task_when_tasks_come_one_by_one)
 {
     pool_start();
     for (int i = 0; i < ROUNDS; i++) {
         bring(&tasks[i]);
         await_finished(i + 1);
-        for (int spin = i % 200; spin > 0; spin--)
-            ff__load_relaxed(&stop);
+        for (int spin = i * 7 % 4096; spin > 0; spin--)
+            (void)ff__load_relaxed(&stop);
     }
     pool_stop();
 }

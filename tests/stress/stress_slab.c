@@ -1,5 +1,5 @@
 /* The slab under threads that allocate, pass blocks on, free, and end. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "base/atomic.h"
 #include "sync/slab.h"
@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define THREADS 3
-#define SWAPS 60000
+#define THREADS 4
+#define SWAPS 1000000
 #define PLACES 256
 
 /* Blocks on their way; a thread puts one in by exchange and owns what it gets out. */
@@ -34,21 +34,29 @@ static void block_expect_whole(enum ff__slab_class slab_class, const unsigned ch
     expect(memcmp(block, block + 1, ff__slab_bytes(slab_class) - 1) == 0, "a block had two owners");
 }
 
+/* Even threads allocate and put in, odd ones take out and free: the depot sees every block, and
+ * is sought often. */
 static void *swapper_main(void *arg)
 {
     uint32_t random = (uint32_t)(uintptr_t)arg;
+    bool allocates = random % 2 == 0;
 
     for (int i = 0; i < SWAPS; i++) {
         enum ff__slab_class slab_class = (enum ff__slab_class)(random >> 8 & 1);
-        unsigned char *block = ff__slab_alloc(slab_class);
+        unsigned char *block = NULL;
 
-        expect(block != NULL, "no memory");
-        block_fill(slab_class, block, random);
+        if (allocates) {
+            block = ff__slab_alloc(slab_class);
+            expect(block != NULL, "no memory");
+            block_fill(slab_class, block, random);
+        }
         block = ff__exchange_acq_rel(&places[slab_class][random >> 16 & (PLACES - 1)], block);
         if (block) {
             block_expect_whole(slab_class, block);
             ff__slab_free(slab_class, block);
         }
+        if (i % 8 == 0)
+            ff__slab_flush();
         random = random * 1664525 + 1013904223;
     }
     return NULL;

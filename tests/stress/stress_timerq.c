@@ -1,5 +1,5 @@
 /* The timer thread against threads that add, remove, post, start and stop it. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "base/compiler.h"
 #include "sched/timerq.h"

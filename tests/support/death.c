@@ -115,8 +115,10 @@ struct ff_death *ff_death_run(void (*body)(void *arg), void *arg, unsigned timeo
     fflush(NULL); /* Or the child would write it a second time. */
     pid = fork();
     ck_assert_int_ge(pid, 0);
-    if (pid == 0)
+    if (pid == 0) {
+        free(death); /* Or valgrind would find it lost in the child. */
         child_run(body, arg, pipe_fds);
+    }
 
     close(pipe_fds[1]);
     pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);

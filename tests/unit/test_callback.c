@@ -1,5 +1,5 @@
 /* Registrations, one step at a time. Their races are in stress/stress_cancel.c. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sched/cancel.h"
 #include "sys/futex.h"

@@ -1,6 +1,6 @@
 /* Sources and tokens: the tree, reasons, deadlines, lifetimes, signals, forks. The races are in
  * stress/stress_cancel.c, callbacks in test_callback.c, waits in test_wait.c. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sched/cancel.h"
 #include "sys/clock.h"

@@ -1,6 +1,6 @@
 /* The deque, from one thread: order, growth, bounds, no memory. Its races are in
  * stress/stress_deque.c, its protocol in model/model_deque.c. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include <stdlib.h>
 

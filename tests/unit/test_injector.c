@@ -1,6 +1,6 @@
 /* The injector, without races: order, batches, shards, busy shards. Its races are in
  * stress/stress_injector.c, its protocol in model/model_injector.c. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sync/injector.h"
 

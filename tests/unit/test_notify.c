@@ -1,6 +1,6 @@
 /* The sd_notify protocol, against a real datagram socket. */
+#include "runner.h"
 #include "service/notify.h"
-#include "support/runner.h"
 
 #include <failfast/service.h>
 

@@ -1,6 +1,6 @@
 /* The park, step by step: counts, tokens, who is woken. Its races are in stress/stress_park.c, its
  * protocol in model/model_park.c. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sync/park.h"
 #include "sys/futex.h"

@@ -1,6 +1,6 @@
 /* The slab: bounds, alignment, re-use, threads that end, forks, no memory. Its races are in
  * stress/stress_slab.c. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* The timer thread: order, removal, posts, start and end. Its races are in stress/stress_timerq.c.
  */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "base/compiler.h"
 #include "sched/timerq.h"

@@ -1,5 +1,5 @@
 /* Waits that a token ends: sleep, poll, descriptor. */
-#include "support/runner.h"
+#include "runner.h"
 
 #include "sched/cancel.h"
 #include "sys/clock.h"
