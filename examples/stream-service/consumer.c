@@ -48,8 +48,6 @@ static int consume_piece(ff_task *self, struct consumer *consumer, struct claim 
     rc = batch_run(self, service, piece, &counts);
     if (rc == FF_CANCELED)
         return rc;
-    if (rc == -ESHUTDOWN) /* Another task has failed. Not ours to add to: wait to be stopped. */
-        return ff_sleep(self, FF_NEVER);
     if (rc < 0)
         return ff_fail(self, rc, "batch at byte %" PRIu64 " of %s", claim->offset,
                        claim->input->path);

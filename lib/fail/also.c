@@ -7,6 +7,7 @@
  * R reads P, hence the entry is whole. An entry that is not ready yet is left out. */
 #include "fail/also.h"
 
+#include "base/name.h"
 #include "fail/fork.h"
 
 static struct {
@@ -27,12 +28,23 @@ static void add(const struct ff__also *also)
     ff__store_release(&entries[index].ready, true); /* P */
 }
 
+/* AS-safe. @return the thread's row, or NULL. */
+static const struct ff__slot *note_thread(struct ff__also *also)
+{
+    const struct ff__slot *slot = ff__slot_find(also->tid);
+
+    if (slot)
+        ff__name_copy(also->thread, sizeof also->thread, slot->name);
+    return slot;
+}
+
 /* AS-safe. */
 void ff__also_add_failure(const ff_failure *failure)
 {
     struct ff__also also = {
         .task = failure->task, .tid = failure->tid, .code = failure->code, .kind = failure->kind};
 
+    note_thread(&also);
     add(&also);
 }
 
@@ -40,7 +52,7 @@ void ff__also_add_failure(const ff_failure *failure)
 void ff__also_add_fault(int signal, int32_t tid)
 {
     struct ff__also also = {.tid = tid, .signal = signal};
-    const struct ff__slot *slot = ff__slot_find(tid);
+    const struct ff__slot *slot = note_thread(&also);
 
     if (!slot || !ff__slot_copy_task(slot, &also.task))
         also.task.id = 0;

@@ -11,6 +11,7 @@
 struct ff__also {
     struct ff__facts task; /* id 0: none. */
     int32_t tid;
+    char thread[FF__NAME_BYTES]; /* Its name then; it may have ended since. Empty: unknown. */
     int code;
     enum ff__cause kind; /* Of an error status. */
     int signal;          /* Of a fault; 0: an error status. */

@@ -167,10 +167,7 @@ static void stage_verdict(void)
 
         ff__line_label("task");
         ff__line_task(&fault.task);
-        if (since != 0 && since < now) {
-            ff__fmt_str(page, ", ran ");
-            ff__fmt_duration(page, now - since);
-        }
+        ff__line_ran(since != 0 && since < now ? now - since : 0);
         ff__fmt_char(page, '\n');
     }
     ff__line_thread(fault.tid);

@@ -52,6 +52,19 @@ void ff__line_task(const struct ff__facts *task)
     ff__fmt_char(ff__page(), ')');
 }
 
+/* AS-safe. Starts are read from the coarse clock, so short times are only a bound. */
+void ff__line_ran(uint64_t run_ns)
+{
+    struct ff__fmt *page = ff__page();
+
+    if (run_ns < 10 * FF_MILLISECOND) {
+        ff__fmt_str(page, ", ran less than 10 ms");
+        return;
+    }
+    ff__fmt_str(page, ", ran ");
+    ff__fmt_duration(page, run_ns);
+}
+
 /* AS-safe. */
 void ff__line_status(int code)
 {
@@ -212,7 +225,6 @@ void ff__lines_others(const char *heading, int32_t but_tid)
 static void also_line(const struct ff__also *also)
 {
     struct ff__fmt *page = ff__page();
-    const struct ff__slot *slot = ff__slot_find(also->tid);
 
     ff__fmt_str(page, "  ");
     if (also->task.id != 0) {
@@ -221,7 +233,7 @@ static void also_line(const struct ff__also *also)
         ff__fmt_str(page, ", ");
     }
     ff__fmt_str(page, "thread ");
-    thread_words(slot ? slot->name : NULL, also->tid);
+    thread_words(also->thread[0] ? also->thread : NULL, also->tid);
     ff__fmt_str(page, ": ");
     if (also->signal != 0)
         ff__fmt_str(page, ff__signal_name(also->signal));

@@ -20,6 +20,7 @@ void ff__line_quote(const char *name);
 /* "name" (#12) */
 void ff__line_task(const struct ff__facts *task);
 
+void ff__line_ran(uint64_t run_ns); /* , ran 1.23 s */
 /* "EBADMSG (Bad message)" for -74, "status 17" for what is no negative errno. */
 void ff__line_status(int code);
 

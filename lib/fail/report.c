@@ -80,10 +80,7 @@ static void task_line(const ff_failure *failure)
         return;
     ff__line_label("task");
     ff__line_task(&failure->task);
-    if (failure->run_ns != 0) {
-        ff__fmt_str(page, ", ran ");
-        ff__fmt_duration(page, failure->run_ns);
-    }
+    ff__line_ran(failure->run_ns);
     ff__fmt_char(page, '\n');
 }
 

@@ -6,6 +6,7 @@
 #define UNW_LOCAL_ONLY
 #include "fail/unwind.h"
 
+#include "base/compiler.h"
 #include "fail/context.h"
 #include "fail/module.h"
 
@@ -15,31 +16,48 @@
 /* More than any report shows; a walk that runs in circles ends too. */
 #define WALK_MAX 100000
 
+/* walk_here() and ff__unwind_here(). */
+#define OWN_FRAMES 2
+
+/* The calling thread's program counters from this function's on, one by one. Not by
+ * unw_backtrace(): that keeps a cache for each thread, which it frees when the thread ends, after a
+ * sanitizer has taken its own leave. */
+FF__NOINLINE static size_t walk_here(void **ret_pcs, size_t capacity)
+{
+    unw_context_t context;
+    unw_cursor_t cursor;
+    unw_word_t pc;
+    size_t count = 0;
+
+    if (unw_getcontext(&context) < 0 || unw_init_local2(&cursor, &context, 0) < 0)
+        return 0;
+    do {
+        if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 || pc == 0)
+            break;
+        ret_pcs[count++] = (void *)pc;
+    } while (count < capacity && unw_step(&cursor) > 0);
+    return count;
+}
+
 void ff__unwind_warm_up(void)
 {
     void *frames[4];
-    unw_context_t context;
-    unw_cursor_t cursor;
 
-    (void)unw_backtrace(frames, 4);
-    unw_getcontext(&context);
-    if (unw_init_local2(&cursor, &context, 0) == 0)
-        (void)unw_step(&cursor);
+    (void)ff__unwind_here(frames, FF__ARRAY_SIZE(frames), /* skip= */ 0);
 }
 
-__attribute__((noinline)) size_t ff__unwind_here(void **ret_frames, size_t capacity, unsigned skip)
+FF__NOINLINE size_t ff__unwind_here(void **ret_frames, size_t capacity, unsigned skip)
 {
     void *frames[64];
-    const size_t own = 1 + (size_t)skip; /* This function's frame, and what the caller skips. */
-    int wanted = capacity + own < 64 ? (int)(capacity + own) : 64;
-    int got, cancel_state;
-    size_t count = 0;
+    const size_t own = OWN_FRAMES + (size_t)skip;
+    size_t wanted = capacity + own < 64 ? capacity + own : 64, got, count = 0;
+    int cancel_state;
 
     /* It makes system calls under its locks; the thread must not end there. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    got = unw_backtrace(frames, wanted);
+    got = walk_here(frames, wanted);
     pthread_setcancelstate(cancel_state, NULL);
-    for (size_t i = own; got > 0 && i < (size_t)got && count < capacity; i++)
+    for (size_t i = own; i < got && count < capacity; i++)
         ret_frames[count++] = frames[i];
     return count;
 }
@@ -68,13 +86,26 @@ void ff__unwind_context(void *ucontext, bool (*visit)(void *pc, bool is_return, 
     }
 }
 
+/* Where the function around pc begins, by the unwind tables; 0 when they do not know. */
+static uintptr_t function_start(uintptr_t pc)
+{
+    unw_proc_info_t info;
+
+    if (unw_get_proc_info_by_ip(unw_local_addr_space, pc, &info, NULL) < 0)
+        return 0;
+    return info.start_ip;
+}
+
+/* A stripped library knows the names of its exported functions only, and libunwind then tells the
+ * nearest one below. Such a name begins before the function does, and is not told. */
 bool ff__unwind_name(uintptr_t pc, char *ret_name, size_t capacity, uintptr_t *ret_offset)
 {
     unw_accessors_t *local = unw_get_accessors(unw_local_addr_space);
     unw_word_t offset = 0;
 
     if (!local || !local->get_proc_name ||
-        local->get_proc_name(unw_local_addr_space, pc, ret_name, capacity, &offset, NULL) < 0)
+        local->get_proc_name(unw_local_addr_space, pc, ret_name, capacity, &offset, NULL) < 0 ||
+        pc - offset < function_start(pc))
         return false;
     *ret_offset = offset;
     return true;

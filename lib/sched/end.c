@@ -152,10 +152,11 @@ static void drop_leftovers(ff_pool *pool)
 {
     struct ff__injector_node *node;
     ff_task *task;
-    bool busy;
+    bool busy = false;
 
     for (unsigned i = 0; i < pool->worker_count; i++)
-        while ((task = ff__deque_pop(&pool->workers[i].deque)))
+        while ((task = ff__deque_pop(&pool->workers[i].deque)) ||
+               (task = ff__deque_pop(&pool->workers[i].inbox)))
             ff__group_let_go(task);
     while (ff__injector_take(&pool->injector, 0, &node, 1, &busy) == 1)
         ff__group_let_go(ff__container_of(node, ff_task, node));

@@ -27,6 +27,7 @@
 #include "sched/task.h"
 #include "sched/waiting.h"
 #include "sched/worker.h"
+#include "sys/clock.h"
 #include "sys/futex.h"
 #include "sys/thread.h"
 
@@ -36,11 +37,7 @@
 
 static void group_release(ff_token *token)
 {
-    ff_group *group = ff__container_of(token, ff_group, source.token);
-
-    if (token->holds_timerq)
-        ff__timerq_unref();
-    free(group);
+    free(ff__container_of(token, ff_group, source.token));
 }
 
 /* The pool that the group's children run on; NULL when none is named, or two are. */
@@ -209,13 +206,22 @@ void ff__group_child_done(ff_group *group, ff_outcome outcome)
     ff__unlock(&group->lock);
 }
 
-/* Whether the calling thread runs a child of the group, at any depth: it would wait for itself. */
+/* Whether the calling thread runs a child of the group, at any depth: it would wait for itself. A
+ * frame whose group is the parent of the inner frame's group was looked at together with that one:
+ * deep recursion would cost depth squared otherwise. */
 static bool waits_for_itself(const ff_group *group)
 {
-    for (const struct ff__frame *frame = ff__self.frame; frame; frame = frame->outer)
-        for (const ff_group *g = frame->task->group; g; g = g->parent)
-            if (g == group)
-                return true;
+    const ff_group *inner = NULL;
+
+    for (const struct ff__frame *frame = ff__self.frame; frame; frame = frame->outer) {
+        const ff_group *own = frame->task->group;
+
+        if (!inner || inner->parent != own)
+            for (const ff_group *g = own; g; g = g->parent)
+                if (g == group)
+                    return true;
+        inner = own;
+    }
     return false;
 }
 
@@ -370,10 +376,12 @@ FF__COLD static void freed_wrongly(ff_group *group, enum ff__cause kind, size_t 
     ff_failure failure;
 
     ff__failure_init(&failure, kind);
-    if (ff__self.frame)
+    if (ff__self.frame) {
         ff__task_describe(&failure, ff__self.frame->task);
-    else
+        failure.run_ns = ff__clock_coarse() - ff__self.frame->since_ns;
+    } else {
         ff__name_copy(failure.task.name, sizeof failure.task.name, group->name);
+    }
     failure.code = kind == FF__CAUSE_GROUP_UNREAD ? group->failures[0]->code : -EBUSY;
     if (kind == FF__CAUSE_GROUP_UNREAD)
         failure.cause = ff__failure_ref(group->failures[0]);

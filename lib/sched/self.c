@@ -96,8 +96,10 @@ FF__NOINLINE void ff_panic_at(const char *file, int line, const char *function, 
     trace_caller(&failure);
     failure.kind = FF__CAUSE_REQUESTED;
     failure.tid = ff__thread_id();
-    if (ff__self.frame)
+    if (ff__self.frame) {
         ff__task_describe(&failure, ff__self.frame->task);
+        failure.run_ns = ff__clock_coarse() - ff__self.frame->since_ns;
+    }
     /* Without a pool there is no machinery to fail with yet. If it cannot be had, abort() is loud,
      * too. */
     if (ff__fail_ref(/* without_handlers= */ false) == 0)

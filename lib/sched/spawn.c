@@ -40,7 +40,9 @@ int ff__spawn_check(ff_pool *pool, const ff_group *group)
 {
     if (pool->fork_generation != ff__fork_generation)
         return -EOWNERDEAD;
-    if (group && ff_canceled(&group->source.token))
+    /* While the process fails, groups are as good as cancelled: their tokens will be in a moment.
+     */
+    if (group && (ff_canceled(&group->source.token) || ff__aborting()))
         return FF_CANCELED;
     /* Relaxed: a stale running is caught by Q, or is a task that slips in before the shutdown. */
     if (!mode_admits(pool, group, ff__load_relaxed(&pool->mode)) || ff__aborting())

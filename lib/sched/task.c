@@ -107,7 +107,8 @@ static ff_outcome judge(const ff_task *task, int rc, enum ff__cause *ret_kind)
         return FF_OUTCOME_FAILED;
     }
     if (rc == FF_CANCELED) {
-        if (ff_canceled(task->token))
+        /* From the claim of a failure on everything is to stop, also before the tokens say so. */
+        if (ff_canceled(task->token) || ff__aborting())
             return FF_OUTCOME_CANCELED;
         *ret_kind = FF__CAUSE_CANCELED_UNASKED;
         return FF_OUTCOME_FAILED;

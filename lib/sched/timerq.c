@@ -39,6 +39,8 @@
 #include "sys/lock.h"
 #include "sys/thread.h"
 
+#include <failfast/base.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -344,5 +346,5 @@ void ff__timerq_unref(void)
     if (pthread_equal(thread, pthread_self()))
         pthread_detach(thread);
     else
-        pthread_join(thread, NULL);
+        (void)ff__thread_join_until(thread, FF_NEVER);
 }

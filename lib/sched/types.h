@@ -80,13 +80,13 @@ struct ff__worker {
     /* Owner: the worker's thread. */
     ff_pool *pool;
     unsigned index;
-    unsigned depth;        /* Pool tasks on this thread's stack, nested ones included. */
-    unsigned timers;       /* Those of them that are timer tasks. */
-    uint32_t tick;         /* Tasks begun, for fairness. */
-    uint64_t fair_spawned; /* spawned, at the last fair turn. */
-    uint32_t seed;         /* Of the steal order. */
-    int64_t room;          /* Queue room held back to give or take without touching the pool. */
-    struct ff__deque deque;
+    unsigned depth;         /* Pool tasks on this thread's stack, nested ones included. */
+    unsigned timers;        /* Those of them that are timer tasks. */
+    uint32_t tick;          /* Tasks begun, for fairness. */
+    uint32_t seed;          /* Of the steal order. */
+    int64_t room;           /* Queue room held back to give or take without touching the pool. */
+    struct ff__deque deque; /* What tasks on this worker spawned: newest first. */
+    struct ff__deque inbox; /* A batch from the injector: oldest first. Filled when empty. */
     struct ff__parker parker;
     /* Written by the owner alone, read by anybody (pool_quiescent, stats). Never go back. finished
      * is released after all that the task did, its spawns' counts included. */

@@ -1,9 +1,11 @@
-/* The worker's loop: its own deque first, then the injector, then other workers' deques, then
- * sleep.
+/* The worker's loop: its own deque, its inbox, the injector, other workers, sleep.
  *
- * Fairness: while tasks spawn tasks, every FAIR_TICK-th task comes from the injector, or is the
- * oldest of the worker's own deque, so that tasks that spawn each other cannot keep the rest
- * waiting for ever. Tasks from outside alone run in order on one worker. */
+ * The own deque holds what tasks on this worker spawned, and gives the newest. The inbox holds a
+ * batch from the injector, and gives the oldest. Others may steal from both.
+ *
+ * Fairness: every FAIR_TICK-th task is the oldest from outside, or the oldest of the own deque, in
+ * turn. So neither tasks that spawn each other nor a stream from outside can keep the rest waiting
+ * for ever, and tasks from one outside producer start in their order on a pool with one worker. */
 #include "sched/worker.h"
 
 #include "base/fmt.h"
@@ -19,10 +21,13 @@
 #include "sys/futex.h"
 #include "sys/thread.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <sched.h>
 
 #define FAIR_TICK 61
-#define TAKE_BATCH 64
+#define INBOX_LOG2 6
+#define TAKE_BATCH (1u << INBOX_LOG2)
 #define SPINS 24
 
 int ff__worker_init(struct ff__worker *worker, ff_pool *pool, unsigned index)
@@ -31,7 +36,6 @@ int ff__worker_init(struct ff__worker *worker, ff_pool *pool, unsigned index)
     worker->index = index;
     worker->depth = worker->timers = 0;
     worker->tick = 0;
-    worker->fair_spawned = 0;
     worker->seed = index * 2654435761u + 1;
     worker->room = 0;
     worker->slot = NULL;
@@ -39,12 +43,18 @@ int ff__worker_init(struct ff__worker *worker, ff_pool *pool, unsigned index)
     ff__store_relaxed(&worker->spawned, 0);
     ff__store_relaxed(&worker->finished, 0);
     ff__parker_init(&worker->parker);
-    return ff__deque_init(&worker->deque, 8);
+    if (ff__deque_init(&worker->deque, /* capacity_log2= */ 8) < 0)
+        return -ENOMEM;
+    if (ff__deque_init(&worker->inbox, INBOX_LOG2) == 0)
+        return 0;
+    ff__deque_done(&worker->deque);
+    return -ENOMEM;
 }
 
 void ff__worker_done(struct ff__worker *worker)
 {
     ff__deque_done(&worker->deque);
+    ff__deque_done(&worker->inbox);
 }
 
 struct ff__worker *ff__worker_here(const ff_pool *pool)
@@ -66,26 +76,45 @@ static ff_task *from_node(struct ff__injector_node *node)
     return ff__container_of(node, ff_task, node);
 }
 
-/* Takes a batch from the injector: the oldest is returned, the rest goes into the deque so that it
- * comes out in order. What the deque cannot hold for want of memory goes back to the injector. */
-static ff_task *take_outside(struct ff__worker *worker, size_t capacity)
+/* Takes a batch from the injector: the oldest is returned, the rest goes into the inbox, which is
+ * empty and so has room. Those who looked for it in the injector before, and here too early, are
+ * woken. Sets *ret_busy when it passed over a shard in which another worker was at it. */
+static ff_task *take_batch(struct ff__worker *worker, bool *ret_busy)
 {
+    ff_pool *pool = worker->pool;
     struct ff__injector_node *nodes[TAKE_BATCH];
-    void *items[TAKE_BATCH];
-    bool busy = false;
-    size_t count = ff__injector_take(&worker->pool->injector, worker->tick, nodes, capacity, &busy);
+    void *rest[TAKE_BATCH];
+    size_t count = ff__injector_take(&pool->injector, worker->tick, nodes, TAKE_BATCH, ret_busy);
 
     if (count == 0)
         return NULL;
     for (size_t i = 1; i < count; i++)
-        items[count - 1 - i] = from_node(nodes[i]);
-    if (count > 1 && ff__deque_push_many(&worker->deque, items, count - 1) < 0)
-        for (size_t i = 1; i < count; i++)
-            ff__injector_push(&worker->pool->injector, worker->index, nodes[i]);
-    /* They were out of sight for a moment: brought work. */
-    if (count > 1)
-        ff__park_notify(&worker->pool->park);
+        rest[count - 1 - i] = from_node(nodes[i]);
+    if (count > 1) {
+        ff__check(ff__deque_push_many(&worker->inbox, rest, count - 1) == 0);
+        ff__park_notify(&pool->park);
+    }
     return from_node(nodes[0]);
+}
+
+/* The oldest task from outside. */
+static ff_task *next_outside(struct ff__worker *worker, bool *ret_busy)
+{
+    ff_task *task = ff__deque_pop(&worker->inbox);
+
+    return task ? task : take_batch(worker, ret_busy);
+}
+
+static ff_task *steal_from(struct ff__deque *deque)
+{
+    void *item;
+    bool lost;
+
+    do {
+        lost = false;
+        item = ff__deque_steal(deque, &lost);
+    } while (lost);
+    return item;
 }
 
 static ff_task *steal(struct ff__worker *worker)
@@ -97,16 +126,14 @@ static ff_task *steal(struct ff__worker *worker)
     start = (worker->seed >> 8) % pool->worker_count;
     for (unsigned i = 0; i < pool->worker_count; i++) {
         struct ff__worker *victim = &pool->workers[(start + i) % pool->worker_count];
-        bool lost = true;
+        ff_task *task = NULL;
 
-        while (victim != worker && lost) {
-            void *item;
-
-            lost = false;
-            item = ff__deque_steal(&victim->deque, &lost);
-            if (item)
-                return item;
-        }
+        if (victim != worker)
+            task = steal_from(&victim->deque);
+        if (victim != worker && !task)
+            task = steal_from(&victim->inbox);
+        if (task)
+            return task;
     }
     return NULL;
 }
@@ -116,46 +143,42 @@ static bool work_visible(ff_pool *pool)
     if (ff__injector_maybe_nonempty(&pool->injector))
         return true;
     for (unsigned i = 0; i < pool->worker_count; i++)
-        if (ff__deque_maybe_nonempty(&pool->workers[i].deque))
+        if (ff__deque_maybe_nonempty(&pool->workers[i].deque) ||
+            ff__deque_maybe_nonempty(&pool->workers[i].inbox))
             return true;
     return false;
 }
 
+/* In turn the oldest task from outside and the oldest from inside. */
 static ff_task *next_fair(struct ff__worker *worker)
 {
-    bool lost;
-    ff_task *task = take_outside(worker, 1);
-
-    return task ? task : ff__deque_steal(&worker->deque, &lost);
-}
-
-/* A fair turn is due, and of use: only tasks that this worker spawned lie on top of others. Without
- * them the queues empty in order. */
-static bool fair_turn(struct ff__worker *worker)
-{
-    uint64_t spawned = ff__load_relaxed(&worker->spawned); /* This thread alone writes it. */
-
-    if (ff__likely(++worker->tick % FAIR_TICK != 0) || spawned == worker->fair_spawned)
-        return false;
-    worker->fair_spawned = spawned;
-    return true;
-}
-
-static ff_task *next_own(struct ff__worker *worker)
-{
+    bool busy = false;
     ff_task *task = NULL;
 
-    if (ff__unlikely(fair_turn(worker)))
+    if (worker->tick / FAIR_TICK % 2)
+        task = next_outside(worker, &busy);
+    return task ? task : steal_from(&worker->deque);
+}
+
+/* What needs no search: the own deque, and what waits outside. */
+static ff_task *next_near(struct ff__worker *worker)
+{
+    ff_task *task = NULL;
+    bool busy = false;
+
+    if (ff__unlikely(++worker->tick % FAIR_TICK == 0))
         task = next_fair(worker);
-    return task ? task : ff__deque_pop(&worker->deque);
+    if (!task)
+        task = ff__deque_pop(&worker->deque);
+    return task ? task : next_outside(worker, &busy);
 }
 
 /* One look everywhere, as a searcher. Whoever stops being the last searcher and leaves work behind
  * wakes the next one. */
-static ff_task *search(struct ff__worker *worker)
+static ff_task *search(struct ff__worker *worker, bool *ret_busy)
 {
     ff_pool *pool = worker->pool;
-    ff_task *task = take_outside(worker, TAKE_BATCH);
+    ff_task *task = next_outside(worker, ret_busy);
 
     if (!task)
         task = steal(worker);
@@ -189,24 +212,38 @@ static bool sleep_unless_work(struct ff__worker *worker)
     return true;
 }
 
+/* Looks for a while. A worker that was passed over in a shard may have lost its processor there;
+ * then it gets this one, since parking is not possible as long as it holds the shard. */
+static ff_task *search_for_a_while(struct ff__worker *worker)
+{
+    bool busy = false;
+
+    for (unsigned i = 0; i < SPINS; i++) {
+        ff_task *task = search(worker, &busy);
+
+        if (task)
+            return task;
+        for (unsigned k = 0; k < i; k++)
+            ff__cpu_pause();
+    }
+    if (busy)
+        sched_yield();
+    return NULL;
+}
+
 /* @return a task, or NULL when the worker shall end. */
 static ff_task *next_anywhere(struct ff__worker *worker)
 {
     ff_pool *pool = worker->pool;
+    ff_task *task;
 
     do {
         ff__park_search(&pool->park, &worker->parker);
-        for (unsigned i = 0; i < SPINS; i++) {
-            ff_task *task = search(worker);
-
-            if (task)
-                return task;
-            for (unsigned k = 0; k < i; k++)
-                ff__cpu_pause();
-        }
-    } while (sleep_unless_work(worker));
-    ff__park_found(&pool->park, &worker->parker);
-    return NULL;
+        task = search_for_a_while(worker);
+    } while (!task && sleep_unless_work(worker));
+    if (!task)
+        ff__park_found(&pool->park, &worker->parker);
+    return task;
 }
 
 void ff__worker_execute(struct ff__worker *worker, ff_task *task)
@@ -283,9 +320,7 @@ void *ff__worker_main(void *arg)
 
     worker_begin(worker);
     for (;;) {
-        task = next_own(worker);
-        if (!task)
-            task = take_outside(worker, TAKE_BATCH);
+        task = next_near(worker);
         if (!task)
             task = next_anywhere(worker);
         if (!task)

@@ -121,33 +121,31 @@ START_TEST(cancel_has_reached_everybody_for_every_canceller_that_returns)
 }
 END_TEST
 
-#define BIRTHS 40
+#define BIRTHS 200
 
-static ff_source *born[THREADS][BIRTHS];
+static ff_source born[THREADS][BIRTHS]; /* Not from the heap, which would keep births apart. */
+
+static void release_nothing(ff_token *token)
+{
+    (void)token;
+}
 
 static void give_birth(struct round *round, int thread)
 {
     ff_token *parent = ff_source_token(round->root);
 
-    for (int i = 0; thread > 0 && i < BIRTHS; i++) {
-        born[thread][i] = source_below(parent, 0);
-        expect(round, born[thread][i] != NULL);
-        if (i % 2 == 0) /* Deeper, every other time. */
-            parent = ff_source_token(born[thread][i]);
-    }
-    if (thread == 0) {
-        for (int i = 0; i < 20; i++)
-            sched_yield();
+    if (thread == 0)
         ff_cancel(round->root);
-    }
+    for (int i = 0; thread > 0 && i < BIRTHS; i++)
+        ff__source_init(&born[thread][i], parent, 0, release_nothing);
 }
 
 static void end_births(struct round *round)
 {
     for (int thread = 1; thread < THREADS; thread++)
         for (int i = 0; i < BIRTHS; i++) {
-            expect(round, ff_canceled(ff_source_token(born[thread][i])));
-            ff_source_unref(born[thread][i]);
+            expect(round, ff_canceled(ff_source_token(&born[thread][i])));
+            ff_source_unref(&born[thread][i]);
         }
     end_root(round);
 }
@@ -155,35 +153,113 @@ static void end_births(struct round *round)
 /* Kills: a birth that reads the parent's reason before it takes the lock to link. */
 START_TEST(cancel_misses_no_child_that_is_born_meanwhile)
 {
-    struct round round = {.body = give_birth, .begin = begin_root, .end = end_births, .count = 400};
+    struct round round = {
+        .body = give_birth, .begin = begin_root, .end = end_births, .count = 1500};
 
     rounds_run(&round);
 }
 END_TEST
 
-/* Children come and go, with deadlines about now, while the root is cancelled by hand, too. */
-static void come_and_go(struct round *round, int thread)
-{
-    for (int i = 0; i < 30; i++) {
-        ff_source *child = source_below(ff_source_token(round->root),
-                                        i % 3 == 0 ? ff_deadline_ns((uint64_t)i * 1000) : 0);
-        ff_source *grandchild = source_below(ff_source_token(child), 0);
-        ff_token *token = ff_token_ref(ff_source_token(grandchild));
+#define CHILDREN 100
 
-        ff_source_unref(child);
-        if (thread == 0 && i == 15)
-            ff_cancel(round->root);
-        ff_source_unref(grandchild);
-        ff_token_unref(token);
+static ff_source *children[THREADS][CHILDREN];
+
+static void begin_children(struct round *round)
+{
+    begin_root(round);
+    for (int thread = 1; thread < THREADS; thread++)
+        for (int i = 0; i < CHILDREN; i++) {
+            children[thread][i] = source_below(ff_source_token(round->root), 0);
+            ck_assert_ptr_nonnull(children[thread][i]);
+        }
+}
+
+static void end_or_cancel(struct round *round, int thread)
+{
+    if (thread == 0)
+        ff_cancel(round->root);
+    for (int i = 0; thread > 0 && i < CHILDREN; i++)
+        ff_source_unref(children[thread][i]);
+}
+
+/* Kills: a walk that takes its reference by a plain add: a node that was ending is ended again, and
+ * is freed while it is on the work list. A crash, or a report by AddressSanitizer. */
+START_TEST(children_may_end_while_they_are_walked)
+{
+    struct round round = {
+        .body = end_or_cancel, .begin = begin_children, .end = end_root, .count = 200};
+
+    rounds_run(&round);
+}
+END_TEST
+
+/* Ends each source about when its deadline fires, or while it is being cancelled for it. */
+static void end_at_deadline(struct round *round, int thread)
+{
+    unsigned seed = (unsigned)thread;
+
+    for (int i = 0; i < 50; i++) {
+        const uint64_t end_ns = ff_deadline_ns(10000 + (uint64_t)rand_r(&seed) % 100000);
+        ff_source *source = source_below(ff_source_token(round->root), ff_deadline_ns(10000));
+
+        expect(round, source != NULL);
+        while (i % 2 == 0 ? !ff_canceled(ff_source_token(source)) : ff_now_ns() < end_ns)
+            sched_yield();
+        ff_source_unref(source);
     }
 }
 
-/* Kills: a walk that takes its reference by a plain add (a node is freed twice, or while it is on
- * the work list), a deadline whose queue owns no reference (fire() on freed memory): a crash, and a
- * report by AddressSanitizer. */
-START_TEST(nodes_may_end_while_they_are_walked_or_their_deadline_fires)
+/* Kills: a deadline whose queue owns no reference: fire() on freed memory, a report by
+ * AddressSanitizer. */
+START_TEST(sources_may_end_while_their_deadline_fires)
 {
-    struct round round = {.body = come_and_go, .begin = begin_root, .end = end_root, .count = 150};
+    struct round round = {
+        .body = end_at_deadline, .begin = begin_root, .end = end_root, .count = 15};
+
+    rounds_run(&round);
+}
+END_TEST
+
+#define CALLBACKS 100
+
+static _Atomic uint32_t called[THREADS][CALLBACKS];
+static ff_registration *registered[THREADS][CALLBACKS];
+
+static void count_call(void *arg)
+{
+    ff__add_relaxed((_Atomic uint32_t *)arg, 1); /* Relaxed: read after a barrier. */
+}
+
+static void register_all(struct round *round, int thread)
+{
+    for (int i = 0; i < CALLBACKS; i++) {
+        if (thread == 0 && i == CALLBACKS / 2) /* Amid the others. */
+            ff_cancel(round->root);
+        ff__store_relaxed(&called[thread][i], 0);
+        registered[thread][i] = NULL;
+        (void)!ff_register(ff_source_token(round->root), count_call, &called[thread][i],
+                           &registered[thread][i]);
+    }
+}
+
+static void end_registrations(struct round *round)
+{
+    for (int thread = 0; thread < THREADS; thread++)
+        for (int i = 0; i < CALLBACKS; i++) {
+            const uint32_t owed = registered[thread][i] ? 1 : 0;
+
+            expect(round, ff__load_relaxed(&called[thread][i]) == owed);
+            ff_unregister(registered[thread][i]);
+        }
+    end_root(round);
+}
+
+/* Kills: a registration that checks the reason before it takes the lock to link: it succeeds, and
+ * is never called. */
+START_TEST(cancel_calls_exactly_the_callbacks_that_could_be_registered)
+{
+    struct round round = {
+        .body = register_all, .begin = begin_root, .end = end_registrations, .count = 1500};
 
     rounds_run(&round);
 }
@@ -226,9 +302,7 @@ static void register_and_unregister(struct round *round, int thread)
     }
 }
 
-/* Kills: ff_unregister() that does not wait for the runner (a half-counted or freed argument), a
- * finish() that touches the registration after the lock (freed memory), a registration checked
- * before the lock (never called, and left on the list: freed memory). */
+/* Kills: ff_unregister() that does not wait for the runner: a half-counted or freed argument. */
 START_TEST(unregister_returns_only_when_the_callback_has_ended_or_never_runs)
 {
     struct round round = {
@@ -264,7 +338,7 @@ static void post_or_cancel(struct round *round, int thread)
     if (thread < 2)
         ff_cancel_from_signal(round->root);
     else if (thread == 2)
-        ff_cancel(family[0]);
+        ff_cancel(family[2]); /* No ancestor of that child. */
     expect(round, ff_token_sleep_until(child, FF_NEVER) == FF_CANCELED);
 }
 
@@ -318,8 +392,9 @@ START_TEST(references_are_counted_exactly)
 END_TEST
 
 FF_TEST_MAIN("stress_cancel", 30, cancel_has_reached_everybody_for_every_canceller_that_returns,
-             cancel_misses_no_child_that_is_born_meanwhile,
-             nodes_may_end_while_they_are_walked_or_their_deadline_fires,
+             cancel_misses_no_child_that_is_born_meanwhile, children_may_end_while_they_are_walked,
+             sources_may_end_while_their_deadline_fires,
+             cancel_calls_exactly_the_callbacks_that_could_be_registered,
              unregister_returns_only_when_the_callback_has_ended_or_never_runs,
              cancel_wakes_every_sleeper,
              cancel_from_signal_reaches_the_whole_tree_whoever_else_cancels,

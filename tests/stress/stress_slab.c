@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define THREADS 4
-#define SWAPS 1000000
+#define SWAPS 400000
 #define PLACES 256
 
 /* Blocks on their way; a thread puts one in by exchange and owns what it gets out. */

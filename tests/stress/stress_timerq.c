@@ -99,9 +99,8 @@ static void *add_and_wait(void *arg)
     return NULL;
 }
 
-/* Kills: an adder that compares with the root instead of sleep_until_ns (a node that became the
- * earliest is not noticed), or a thread that sets sleep_until_ns outside the lock: it sleeps for
- * ever over a queued node and the test hangs. */
+/* Kills: an adder that does not wake the thread for a node that became the earliest: the thread
+ * sleeps for ever over it and the test hangs. */
 START_TEST(timerq_fires_every_node_while_others_are_added)
 {
     ck_assert_int_eq(ff__timerq_ref(), 0);
@@ -173,9 +172,9 @@ static void *start_and_stop(void *arg)
     return NULL;
 }
 
-/* Kills: a last reference on the timer thread that joins (deadlock), an ending thread that goes by
- * refs instead of its era (two threads stay, or none), a wake of one sleeper only (the ending
- * thread takes the wake of its successor): the test hangs. */
+/* Kills: a last reference on the timer thread that joins (a panic: it would wait for itself), an
+ * ending thread that goes by the count of references instead of its era (two threads stay, and the
+ * test hangs in a join). */
 START_TEST(timerq_starts_and_stops_while_others_use_it)
 {
     in_threads(start_and_stop);

@@ -5,7 +5,6 @@
 
 #include <malloc.h>
 #include <pthread.h>
-#include <sched.h>
 
 static ff_group *group_on(ff_pool *pool)
 {
@@ -638,7 +637,7 @@ END_TEST
 struct nursery {
     ff_group *group;
     struct kit_gate gate;
-    sem_t late_ran;
+    sem_t taken, late_ran;
     bool child_spawns;
 };
 
@@ -654,7 +653,7 @@ static int hold_the_other_worker(ff_task *self, void *arg)
     struct nursery *nursery = arg;
     int rc = 0;
 
-    (void)self;
+    sem_post(&nursery->taken);
     if (nursery->child_spawns) {
         rc = ff_group_spawn(nursery->group, "late", run_late, &nursery->late_ran);
         if (rc == 0)
@@ -662,16 +661,6 @@ static int hold_the_other_worker(ff_task *self, void *arg)
         return rc;
     }
     return kit_gate_task(self, &nursery->gate);
-}
-
-static bool has_unclaimed(ff_group *group)
-{
-    bool has;
-
-    ff__lock(&group->lock);
-    has = !ff__list_empty(&group->waiting);
-    ff__unlock(&group->lock);
-    return has;
 }
 
 static int own_a_nursery(ff_task *self, void *arg)
@@ -683,10 +672,10 @@ static int own_a_nursery(ff_task *self, void *arg)
         return rc;
     rc = ff_group_spawn(nursery->group, "child", hold_the_other_worker, nursery);
     /* Until the other worker has taken the child, or the wait would run it here. */
-    while (rc == 0 && has_unclaimed(nursery->group))
-        sched_yield();
-    if (rc == 0)
+    if (rc == 0) {
+        kit_sem_wait(&nursery->taken);
         rc = ff_group_wait(nursery->group);
+    }
     ff_group_free(nursery->group);
     return rc;
 }
@@ -695,6 +684,7 @@ static void nursery_init(struct nursery *nursery, bool child_spawns)
 {
     nursery->child_spawns = child_spawns;
     kit_gate_init(&nursery->gate);
+    sem_init(&nursery->taken, 0, 0);
     sem_init(&nursery->late_ran, 0, 0);
 }
 
