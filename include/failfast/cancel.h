@@ -50,7 +50,8 @@ FF_API FF_NODISCARD int ff_source_new(const struct ff_source_options *options,
 /**
  * Take one more reference to the source.
  *
- * @return source. Threads: any. Blocks: no. Signals: async-signal-safe. Since: 0.1
+ * @return source.
+ * Threads: any. Blocks: no. Signals: async-signal-safe. Since: 0.1
  */
 FF_API ff_source *ff_source_ref(ff_source *source);
 
@@ -109,7 +110,8 @@ FF_API ff_reason ff_token_reason(const ff_token *token);
 /**
  * Keep the token alive beyond its source.
  *
- * @return token. Threads: any. Blocks: no. Signals: async-signal-safe. Since: 0.1
+ * @return token.
+ * Threads: any. Blocks: no. Signals: async-signal-safe. Since: 0.1
  */
 FF_API ff_token *ff_token_ref(ff_token *token);
 
@@ -127,7 +129,8 @@ FF_API void ff_token_unref(ff_token *token);
  *
  * @param ret_registration  Set on success, else left as it was. To be ended with ff_unregister().
  * @return 0, or FF_CANCELED (the token is cancelled already; fn is not called), -EINVAL (NULL
- * token, fn or ret_registration), -ENOMEM. Threads: any. Blocks: no. Signals: not
+ * token, fn or ret_registration), -ENOMEM.
+ * Threads: any. Blocks: no. Signals: not
  * async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_register(ff_token *token, void (*fn)(void *arg), void *arg,
@@ -148,9 +151,10 @@ FF_API void ff_unregister(ff_registration *registration);
  * Made at the first call, close-on-exec, closed with the token's last reference. Never read, write
  * or close it.
  *
- * @return The descriptor, or -EINVAL (NULL token), -EMFILE, -ENFILE, -ENOMEM. A failed call breaks
- * nothing and can be repeated. Threads: any. Blocks: no. Signals: not async-signal-safe. Ownership:
- * the token's. Since: 0.1
+ * @return The descriptor, or -EINVAL (NULL token), -EMFILE, -ENFILE, -ENOMEM, -EOWNERDEAD (the
+ * token is from before a fork). A failed call breaks nothing and can be repeated.
+ * Threads: any.
+ * Blocks: no. Signals: not async-signal-safe. Ownership: the token's. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_token_fd(ff_token *token);
 
@@ -169,8 +173,9 @@ FF_API FF_NODISCARD int ff_token_sleep_until(ff_token *token, uint64_t deadline_
  * @param fds, count   As for poll(2); count at most 1023.
  * @param deadline_ns  FF_NEVER: none.
  * @return How many fds are ready (0 when the deadline passed), or FF_CANCELED (also at once),
- * -EINVAL, -ENOMEM, -EMFILE or -ENFILE (no descriptor for the token). A signal handler does not end
- * it. Threads: any. Blocks: yes. Signals: not async-signal-safe. Since: 0.1
+ * -EINVAL, -ENOMEM, -EMFILE, -ENFILE or -EOWNERDEAD (no descriptor for the token). A signal handler
+ * does not end it.
+ * Threads: any. Blocks: yes. Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_token_poll_until(ff_token *token, struct pollfd *fds, size_t count,
                                             uint64_t deadline_ns);

@@ -59,7 +59,8 @@ FF_API FF_NODISCARD int ff_fail_at(ff_task *self, int code, const char *file, in
  * FAILFAST_GRACE_MS (0 to 3600000) in the environment stands in for grace_ns when that is 0.
  *
  * @return 0, or -EINVAL (NULL, unknown size, exit_code outside 0 to 255, exit_on_fault above 1),
- * -E2BIG. Threads: any. Blocks: no. Signals: not async-signal-safe. Since: 0.1
+ * -E2BIG.
+ * Threads: any. Blocks: no. Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_failure_configure(const struct ff_failure_options *options);
 
@@ -76,7 +77,8 @@ FF_API FF_NODISCARD int ff_failure_configure(const struct ff_failure_options *op
  *
  * @param name  Not empty. Copied.
  * @return 0, or -EINVAL (NULL or empty name, NULL fn, unknown flag), -ENOSPC (FF_HOOKS_MAX are
- * there). Threads: any. Blocks: no. Signals: not async-signal-safe. Since: 0.1
+ * there).
+ * Threads: any. Blocks: no. Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_at_abort(const char *name, void (*fn)(void *arg), void *arg,
                                     unsigned flags);
@@ -127,7 +129,8 @@ FF_API const ff_failure *ff_failure_cause(const ff_failure *failure);
  * The backtrace of ff_fail(), innermost first.
  *
  * @param ret_frames  Filled with up to @p capacity return addresses.
- * @return How many there are, at most 32; 0 without ff_fail(). Threads: any. Since: 0.1
+ * @return How many there are, at most 32; 0 without ff_fail().
+ * Threads: any. Since: 0.1
  */
 FF_API size_t ff_failure_backtrace(const ff_failure *failure, void **ret_frames, size_t capacity);
 

@@ -80,7 +80,8 @@ FF_API FF_NODISCARD int ff_pool_new(const struct ff_pool_options *options, ff_po
  * @return 0 (every thread is joined), or -EINVAL (NULL pool, unknown mode), -ETIMEDOUT (ask
  *         ff_pool_stragglers() who; the pool lives on and the call can be repeated), -EDEADLK
  * (called by a task or cancel callback of this pool: the shutdown is requested and goes on, but
- * only an outside thread can wait for it), -EOWNERDEAD. Threads: any; from tasks it only requests.
+ * only an outside thread can wait for it), -EOWNERDEAD.
+ * Threads: any; from tasks it only requests.
  * Blocks: until the end or the deadline. Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_pool_shutdown(ff_pool *pool, ff_shutdown_mode mode,

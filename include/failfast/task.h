@@ -60,7 +60,8 @@ struct ff_spawn_options {
  * @param arg   Handed to fn.
  * @return 0, or -EINVAL (NULL pool or fn, NULL or empty name), -EAGAIN (the queue is full),
  * -ENOMEM, -ESHUTDOWN (shutdown has begun, or the process is failing), -EOWNERDEAD (the pool
- * belongs to the process that forked this one). Threads: any, tasks included. Blocks: no. Signals:
+ * belongs to the process that forked this one).
+ * Threads: any, tasks included. Blocks: no. Signals:
  * not async-signal-safe. Ownership: arg stays the caller's on error; else it is the task's. Since:
  * 0.1
  */

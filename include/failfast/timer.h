@@ -25,7 +25,8 @@ struct ff_timer_options {
  * ticks skipped. Each run is a task of the pool: a failure of any ends the process.
  *
  * @return 0, or -EINVAL (NULL pool or fn, NULL or empty name, period_ns 0), -ENOMEM, -ESHUTDOWN,
- * -EOWNERDEAD. Threads: any, tasks included. Blocks: no. Signals: not async-signal-safe. Since: 0.1
+ * -EOWNERDEAD.
+ * Threads: any, tasks included. Blocks: no. Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_every(ff_pool *pool, const char *name, uint64_t period_ns,
                                  ff_task_fn *fn, void *arg);

@@ -32,7 +32,7 @@ struct ff_token {
     int event_fd;              /* -1 until asked for. Guarded by lock. */
     uint32_t fork_generation;  /* Of the process that made it. Fixed. */
     bool walked;               /* Guarded by the walk lock: the subtree was marked. */
-    bool holds_timerq;         /* Made by ff_source_new(): a reference to the timer thread. */
+    bool holds_timerq;         /* A reference to the timer thread, given back after release. */
     ff_token *parent;          /* One reference. Fixed. */
     struct ff__list children;  /* Guarded by lock. */
     struct ff__list sibling;   /* In parent->children; guarded by parent->lock. */

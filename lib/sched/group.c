@@ -325,10 +325,11 @@ int ff_group_wait(ff_group *group)
         return -EOWNERDEAD;
     if (ff__self.in_callback || ff__self.in_hook || waits_for_itself(group))
         return -EDEADLK;
-    outer = ff__waiting_begin("in ff_group_wait");
+    outer = ff__waiting_set("for its group");
     while (!wait_step(group, ff__worker_here(group->pool), &rc))
         ;
-    ff__waiting_end(outer);
+    ff__waiting_set(outer);
+    ff_beat(ff_task_current());
     return rc;
 }
 

@@ -3,7 +3,6 @@
 #include "fail/abort.h"
 #include "fail/unwind.h"
 #include "sched/task.h"
-#include "sched/waiting.h"
 #include "sys/clock.h"
 #include "sys/thread.h"
 
@@ -111,26 +110,22 @@ FF__NOINLINE void ff_panic_at(const char *file, int line, const char *function, 
 
 int ff_sleep(ff_task *self, uint64_t duration_ns)
 {
-    const char *outer;
     int rc;
 
     if (!self)
         return -EINVAL;
-    outer = ff__waiting_begin("in ff_sleep");
     rc = ff_token_sleep_until(self->token, ff__clock_after(duration_ns));
-    ff__waiting_end(outer);
+    ff_beat(self);
     return rc;
 }
 
 int ff_poll(ff_task *self, struct pollfd *fds, size_t count, uint64_t timeout_ns)
 {
-    const char *outer;
     int rc;
 
     if (!self)
         return -EINVAL;
-    outer = ff__waiting_begin("in ff_poll");
     rc = ff_token_poll_until(self->token, fds, count, ff__clock_after(timeout_ns));
-    ff__waiting_end(outer);
+    ff_beat(self);
     return rc;
 }

@@ -12,7 +12,6 @@
 #include "sched/pool.h"
 #include "sched/task.h"
 #include "sched/thread_end.h"
-#include "sched/waiting.h"
 #include "sys/clock.h"
 #include "sys/thread.h"
 
@@ -179,14 +178,6 @@ void ff__pool_reap(ff_pool *pool)
 void ff_beat(ff_task *self)
 {
     if (self && self->kind == FF__TASK_SERVICE && my_service && my_service->task == self)
-        ff__store_relaxed(&my_service->beat_ns, ff__clock_coarse());
-}
-
-void ff__waiting_end(const char *outer)
-{
-    if (ff__self.slot)
-        ff__store_relaxed(&ff__self.slot->waiting, outer);
-    if (my_service)
         ff__store_relaxed(&my_service->beat_ns, ff__clock_coarse());
 }
 

@@ -111,8 +111,8 @@ struct ff__service {
     struct ff__list link; /* In pool->services while it lives, then pool->ended; pool->lock. */
     ff_pool *pool;
     ff_task *task;
-    ff_source source; /* Child of pool->loops. Its release does nothing: the service outlives it. */
-    pthread_t thread; /* pool->lock. */
+    ff_source source;                /* Child of pool->loops. Its release frees the service. */
+    pthread_t thread;                /* pool->lock. */
     _Atomic(struct ff__slot *) slot; /* NULL before the thread runs. */
     _Atomic uint64_t beat_ns; /* Last ff_beat(), coarse clock. Relaxed: a time, nothing else. */
     size_t inline_size;
@@ -124,7 +124,7 @@ struct ff_timer {
     struct ff__list link; /* In pool->timers until it has ended; pool->lock. */
     ff_pool *pool;
     ff_task *task;
-    ff_source source; /* Child of pool->loops. */
+    ff_source source; /* Child of pool->loops. Its release frees the timer. */
     struct ff__timer_node node;
     uint64_t period_ns, jitter_ns;
     uint64_t due_ns; /* The tick that the next run serves, without jitter. */

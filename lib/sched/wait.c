@@ -1,7 +1,7 @@
 /* Waits that a token ends: sleep, poll, and the descriptor for other people's loops. Public calls,
  * for any thread. The protocol of sleepers is in cancel.c. */
-#include "fail/blackbox.h"
 #include "sched/cancel.h"
+#include "sched/waiting.h"
 #include "sys/clock.h"
 #include "sys/futex.h"
 
@@ -13,15 +13,6 @@
 
 #define POLL_MAX 1023
 #define POLL_ON_STACK 32
-
-/* Says in the black box where the thread blocks. @return what it said before. Relaxed: only the
- * thread itself writes it, a reporter reads static text, old or new. */
-static const char *waiting_set(const char *words)
-{
-    struct ff__slot *slot = ff__self.slot;
-
-    return slot ? ff__exchange_relaxed(&slot->waiting, words) : NULL;
-}
 
 static int sleep_counted(ff_token *token, uint64_t deadline_ns)
 {
@@ -50,12 +41,12 @@ int ff_token_sleep_until(ff_token *token, uint64_t deadline_ns)
 
     if (ff_canceled(token))
         return FF_CANCELED;
-    before = waiting_set("sleeping");
+    before = ff__waiting_set("sleeping");
     if (token)
         rc = sleep_counted(token, deadline_ns);
     else
         sleep_alone(deadline_ns);
-    waiting_set(before);
+    ff__waiting_set(before);
     return rc;
 }
 
@@ -136,9 +127,9 @@ int ff_token_poll_until(ff_token *token, struct pollfd *fds, size_t count, uint6
         if (!copy)
             return -ENOMEM;
     }
-    before = waiting_set("polling");
+    before = ff__waiting_set("polling");
     rc = poll_copy(token, event_fd, fds, count, copy, deadline_ns);
-    waiting_set(before);
+    ff__waiting_set(before);
     if (copy != on_stack)
         free(copy);
     return rc;

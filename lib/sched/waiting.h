@@ -5,21 +5,14 @@
 #include "fail/blackbox.h"
 #include "sys/thread.h"
 
-/* The calling thread blocks in text (static) from now on. @return what it was, for
- * ff__waiting_end(). */
-static inline const char *ff__waiting_begin(const char *text)
+#include <stddef.h>
+
+/* Says in the black box where the calling thread blocks (static text), or that it runs (NULL).
+ * @return what it said before. Relaxed: only the thread itself writes it, and a reporter reads the
+ * old text or the new one. */
+static inline const char *ff__waiting_set(const char *words)
 {
-    const char *outer = NULL;
-
-    if (ff__self.slot) {
-        /* Relaxed: for people; a report that is a moment old is still right about that moment. */
-        outer = ff__load_relaxed(&ff__self.slot->waiting);
-        ff__store_relaxed(&ff__self.slot->waiting, text);
-    }
-    return outer;
+    return ff__self.slot ? ff__exchange_relaxed(&ff__self.slot->waiting, words) : NULL;
 }
-
-/* It runs again; a service task has made progress by that. */
-void ff__waiting_end(const char *outer);
 
 #endif

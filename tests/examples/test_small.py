@@ -1,6 +1,6 @@
 """The small examples do what they say.
 
-Usage: test_small.py QUICKSTART WORKER_POOL CRITICAL_SECTION
+Usage: test_small.py QUICKSTART WORKER_POOL CRITICAL_SECTION FAN_OUT TEST_FAILURE
 """
 
 import os
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-QUICKSTART, WORKER_POOL, CRITICAL_SECTION = "", "", ""
+QUICKSTART, WORKER_POOL, CRITICAL_SECTION, FAN_OUT, TEST_FAILURE = "", "", "", "", ""
 LIMIT_S = 30 * max(1.0, float(os.environ.get("FAILFAST_TEST_SLOW", "1")))
 
 
@@ -55,8 +55,21 @@ class SmallExamples(unittest.TestCase):
     def test_critical_section_wants_one_file(self):
         self.assertEqual(run(CRITICAL_SECTION).returncode, 2)
 
+    def test_fan_out_answers_one_request_and_survives_the_failure_of_the_other(self):
+        done = run(FAN_OUT)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(done.stdout.splitlines()),
+                         ["Dear Ada, 3 items", 'request failed: no user "nobody"'])
+        self.assertEqual(done.stderr, "")
+
+    def test_test_failure_finds_all_as_it_should_be(self):
+        done = run(TEST_FAILURE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, "both as they should be\n")
+
 
 if __name__ == "__main__":
-    QUICKSTART, WORKER_POOL, CRITICAL_SECTION = map(os.path.abspath, sys.argv[1:4])
-    del sys.argv[1:4]
+    QUICKSTART, WORKER_POOL, CRITICAL_SECTION, FAN_OUT, TEST_FAILURE = map(os.path.abspath,
+                                                                           sys.argv[1:6])
+    del sys.argv[1:6]
     unittest.main(verbosity=2)

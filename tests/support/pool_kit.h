@@ -27,8 +27,9 @@
 
 static inline ff_pool *kit_pool_bounded(unsigned workers, uint64_t max_queued)
 {
-    const struct ff_pool_options options = {
-        .size = sizeof options, .workers = workers, .max_queued = max_queued};
+    const struct ff_pool_options options = {.size = sizeof options,
+                                            .workers = workers,
+                                            .max_queued = max_queued};
     ff_pool *pool = NULL;
 
     ck_assert_int_eq(ff_pool_new(&options, &pool), 0);

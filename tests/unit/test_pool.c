@@ -120,7 +120,8 @@ static int read_comm(ff_task *self, void *arg)
 
 START_TEST(worker_threads_are_named_after_the_pool)
 {
-    const struct ff_pool_options options = {.size = sizeof options, .name = "requests",
+    const struct ff_pool_options options = {.size = sizeof options,
+                                            .name = "requests",
                                             .workers = 1};
     char comm[16] = "";
     ff_pool *pool;
@@ -147,8 +148,9 @@ static int read_stack_size(ff_task *self, void *arg)
 
 START_TEST(workers_have_the_stack_that_was_asked_for)
 {
-    const struct ff_pool_options options = {
-        .size = sizeof options, .workers = 1, .stack_size = 256 * 1024};
+    const struct ff_pool_options options = {.size = sizeof options,
+                                            .workers = 1,
+                                            .stack_size = 256 * 1024};
     size_t size = 0;
     ff_pool *pool;
 
@@ -386,8 +388,9 @@ START_TEST(shutdown_from_a_drop_answers_edeadlk_in_every_kind_of_task)
                                                  .name = "drops",
                                                  .drop = shut_down_in_drop,
                                                  .flags = kind == 1 ? FF_MAY_FINISH : 0};
-        const struct ff_timer_options once = {
-            .size = sizeof once, .name = "drops", .drop = shut_down_in_drop};
+        const struct ff_timer_options once = {.size = sizeof once,
+                                              .name = "drops",
+                                              .drop = shut_down_in_drop};
 
         sem_init(&drop.done, 0, 0);
         if (kind == 0)
@@ -453,8 +456,7 @@ START_TEST(a_missed_deadline_names_the_stragglers_and_a_later_call_succeeds)
 
     kit_gate_close(&gates[0], pool);
     kit_gate_close(&gates[1], pool);
-    ck_assert_int_eq(ff_pool_shutdown(pool, FF_DRAIN, before_ns + 10 * FF_MILLISECOND),
-                     -ETIMEDOUT);
+    ck_assert_int_eq(ff_pool_shutdown(pool, FF_DRAIN, before_ns + 10 * FF_MILLISECOND), -ETIMEDOUT);
     ck_assert_uint_ge(ff_now_ns(), before_ns + 10 * FF_MILLISECOND);
     ck_assert_uint_eq(ff_pool_stragglers(pool, list, 4), 2);
     ck_assert_str_eq(list[0].name, "gate");
@@ -574,8 +576,9 @@ END_TEST
 START_TEST(a_process_may_have_256_pools_and_the_next_gets_eagain)
 {
     enum { POOLS = 256 };
-    const struct ff_pool_options options = {
-        .size = sizeof options, .workers = 1, .stack_size = 64 * 1024};
+    const struct ff_pool_options options = {.size = sizeof options,
+                                            .workers = 1,
+                                            .stack_size = 64 * 1024};
     static ff_pool *pools[POOLS];
     ff_pool *one_more = NULL;
 
@@ -607,7 +610,6 @@ FF_TEST_MAIN("pool", 20, new_refuses_bad_options_and_leaves_the_result_alone,
              shutdown_from_a_cancel_callback_answers_edeadlk, a_task_may_end_another_pool,
              a_missed_deadline_names_the_stragglers_and_a_later_call_succeeds,
              a_drain_admits_group_children_of_running_tasks_and_nothing_else,
-             a_group_from_outside_gets_nothing_in_while_the_pool_drains,
-             an_idle_pool_uses_no_cpu,
+             a_group_from_outside_gets_nothing_in_while_the_pool_drains, an_idle_pool_uses_no_cpu,
              pools_of_different_kinds_live_side_by_side_and_one_after_the_other,
              a_process_may_have_256_pools_and_the_next_gets_eagain)

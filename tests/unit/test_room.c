@@ -129,5 +129,4 @@ END_TEST
 FF_TEST_MAIN("room", 10, limits_up_to_65536_are_exact_from_every_side,
              larger_limits_are_met_at_most_one_percent_early_and_never_late,
              what_workers_hold_back_is_there_again_after_a_flush,
-             without_a_limit_there_is_always_room,
-             a_place_given_back_pokes_those_who_wait_for_room)
+             without_a_limit_there_is_always_room, a_place_given_back_pokes_those_who_wait_for_room)

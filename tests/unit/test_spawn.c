@@ -277,10 +277,8 @@ START_TEST(inline_arguments_of_every_size_are_copied_and_aligned)
     unsigned spawned = 0;
 
     for (size_t size = 16; size <= FF_INLINE_ARG_MAX; size++) {
-        struct ff_spawn_options options = {.size = sizeof options,
-                                           .name = "inline",
-                                           .drop = drop_inline,
-                                           .inline_arg_size = size};
+        struct ff_spawn_options options = {
+            .size = sizeof options, .name = "inline", .drop = drop_inline, .inline_arg_size = size};
         struct inline_arg arg = {.check = &check, .size = size};
 
         for (size_t i = 0; i < size - 16; i++)
@@ -484,8 +482,8 @@ static void *wait_main(void *arg)
     struct waiter *waiter = arg;
     const struct ff_spawn_options options = kit_probe_options(NULL);
 
-    waiter->rc = ff_spawn_wait(waiter->pool, &options, kit_probe_task, waiter->probe,
-                               waiter->token, waiter->deadline_ns);
+    waiter->rc = ff_spawn_wait(waiter->pool, &options, kit_probe_task, waiter->probe, waiter->token,
+                               waiter->deadline_ns);
     return NULL;
 }
 
@@ -543,9 +541,9 @@ START_TEST(spawn_wait_gives_up_at_its_deadline)
 
     fill(&full);
     deadline_ns = ff_deadline_ns(5 * FF_MILLISECOND);
-    ck_assert_int_eq(
-        ff_spawn_wait(full.pool, &options, kit_probe_task, &full.waited, NULL, deadline_ns),
-        -ETIMEDOUT);
+    ck_assert_int_eq(ff_spawn_wait(full.pool, &options, kit_probe_task, &full.waited, NULL,
+                                   deadline_ns),
+                     -ETIMEDOUT);
     ck_assert_uint_ge(ff_now_ns(), deadline_ns);
     end_full(&full);
     kit_probe_expect(&full.waited, 0, 0, 0);
@@ -580,9 +578,9 @@ START_TEST(spawn_wait_ends_when_its_token_is_cancelled)
     ff_cancel(source);
     pthread_join(full.waiter.thread, NULL);
     ck_assert_int_eq(full.waiter.rc, FF_CANCELED);
-    ck_assert_int_eq(
-        ff_spawn_wait(full.pool, &options, kit_probe_task, &full.waited, token, FF_NEVER),
-        FF_CANCELED);
+    ck_assert_int_eq(ff_spawn_wait(full.pool, &options, kit_probe_task, &full.waited, token,
+                                   FF_NEVER),
+                     FF_CANCELED);
     end_full(&full);
     kit_probe_expect(&full.waited, 0, 0, 0);
     ff_source_unref(source);
@@ -714,25 +712,21 @@ START_TEST(a_task_that_spawns_itself_for_ever_does_not_starve_an_older_sibling)
 }
 END_TEST
 
-FF_TEST_MAIN("spawn", 10, spawn_runs_fn_once_with_its_argument, spawn_refuses_bad_arguments,
-             spawnf_formats_the_name, spawnf_refuses_bad_arguments_and_an_empty_name,
-             a_long_name_is_cut_before_the_character_that_does_not_fit, the_name_is_copied,
-             spawn_with_refuses_bad_options,
-             spawn_with_reads_larger_options_only_when_the_rest_is_zero,
-             spawn_into_a_group_of_another_pool_or_a_cancelled_group_is_refused,
-             drop_is_called_once_with_ok, drop_is_called_once_with_failed,
-             drop_is_called_once_with_canceled_and_with_skipped,
-             inline_arguments_of_every_size_are_copied_and_aligned,
-             an_inline_argument_may_be_one_byte, ids_are_unique_and_never_0_whichever_thread_spawns,
-             a_task_knows_which_task_spawned_it,
-             a_full_queue_answers_eagain_at_exactly_its_limit, a_task_meets_the_limit_too,
-             spawn_after_a_shutdown_has_begun_answers_eshutdown,
-             spawn_wait_takes_a_place_that_is_free_without_waiting,
-             spawn_wait_gives_up_at_its_deadline,
-             spawn_wait_gets_the_place_that_a_starting_task_leaves,
-             spawn_wait_ends_when_its_token_is_cancelled, spawn_wait_ends_when_the_pool_shuts_down,
-             spawn_wait_refuses_what_spawn_with_refuses,
-             spawn_wait_on_a_worker_of_the_pool_answers_edeadlk,
-             tasks_of_one_producer_run_in_order_on_one_worker,
-             a_task_that_spawns_itself_for_ever_does_not_starve_one_from_outside,
-             a_task_that_spawns_itself_for_ever_does_not_starve_an_older_sibling)
+FF_TEST_MAIN(
+    "spawn", 10, spawn_runs_fn_once_with_its_argument, spawn_refuses_bad_arguments,
+    spawnf_formats_the_name, spawnf_refuses_bad_arguments_and_an_empty_name,
+    a_long_name_is_cut_before_the_character_that_does_not_fit, the_name_is_copied,
+    spawn_with_refuses_bad_options, spawn_with_reads_larger_options_only_when_the_rest_is_zero,
+    spawn_into_a_group_of_another_pool_or_a_cancelled_group_is_refused, drop_is_called_once_with_ok,
+    drop_is_called_once_with_failed, drop_is_called_once_with_canceled_and_with_skipped,
+    inline_arguments_of_every_size_are_copied_and_aligned, an_inline_argument_may_be_one_byte,
+    ids_are_unique_and_never_0_whichever_thread_spawns, a_task_knows_which_task_spawned_it,
+    a_full_queue_answers_eagain_at_exactly_its_limit, a_task_meets_the_limit_too,
+    spawn_after_a_shutdown_has_begun_answers_eshutdown,
+    spawn_wait_takes_a_place_that_is_free_without_waiting, spawn_wait_gives_up_at_its_deadline,
+    spawn_wait_gets_the_place_that_a_starting_task_leaves,
+    spawn_wait_ends_when_its_token_is_cancelled, spawn_wait_ends_when_the_pool_shuts_down,
+    spawn_wait_refuses_what_spawn_with_refuses, spawn_wait_on_a_worker_of_the_pool_answers_edeadlk,
+    tasks_of_one_producer_run_in_order_on_one_worker,
+    a_task_that_spawns_itself_for_ever_does_not_starve_one_from_outside,
+    a_task_that_spawns_itself_for_ever_does_not_starve_an_older_sibling)
