@@ -31,10 +31,10 @@ struct ff_group_options {
  * where options->pool is needed.
  * @param options    NULL for the defaults.
  * @param ret_group  Set on success, else left as it was.
- * @return 0, or -EINVAL (no pool to run on, unknown size, NULL ret_group), -E2BIG, -ENOMEM,
- * -EOWNERDEAD.
- * Threads: self's own, or any when self is NULL. Blocks: no. Signals: not
- * async-signal-safe. Ownership: end it with ff_group_free() before self returns. Since: 0.1
+ * @return 0, or -EINVAL (no pool to run on, or another one than self's, unknown size, NULL
+ * ret_group), -E2BIG, -ENOMEM, -EOWNERDEAD. Threads: self's own, or any when self is NULL. Blocks:
+ * no. Signals: not async-signal-safe. Ownership: end it with ff_group_free() before self returns.
+ * Since: 0.1
  */
 FF_API FF_NODISCARD int ff_group_new(ff_task *self, const struct ff_group_options *options,
                                      ff_group **ret_group);
@@ -57,7 +57,8 @@ FF_API FF_NODISCARD int ff_group_spawn(ff_group *group, const char *name, ff_tas
  *
  * @return 0, or the code of the first failure (which is read by that), or FF_CANCELED (a child was
  *         cancelled or skipped, and none failed), or -EINVAL (NULL), -EDEADLK (the caller is a
- * child of the group, at any depth, or a cancel callback), -EOWNERDEAD.
+ * child of the group, at any depth, a cancel callback or an at-abort hook),
+ * -EOWNERDEAD.
  * Threads: one at a time.
  * Blocks: yes. Signals: not async-signal-safe. Since: 0.1
  */

@@ -62,9 +62,9 @@ struct ff_straggler {
  * @param ret_pool  Set to the new pool on success, else left as it was.
  * @return 0, or -EINVAL (NULL ret_pool, options->size is no known size, too many workers, an
  * unknown flag, a stack below 64 KiB), -E2BIG (a field unknown to this library is set), -EAGAIN (a
- * thread could not start; none is left running), -ENOMEM, FF_CANCELED (the parent is cancelled).
- * Threads: any. Blocks: until the workers run. Signals: not async-signal-safe.
- * Ownership: end it with ff_pool_shutdown() and ff_pool_free(). Since: 0.1
+ * thread could not start, and none is left running; or there are 256 pools), -ENOMEM, FF_CANCELED
+ * (the parent is cancelled). Threads: any. Blocks: until the workers run. Signals: not
+ * async-signal-safe. Ownership: end it with ff_pool_shutdown() and ff_pool_free(). Since: 0.1
  */
 FF_API FF_NODISCARD int ff_pool_new(const struct ff_pool_options *options, ff_pool **ret_pool);
 
@@ -80,7 +80,8 @@ FF_API FF_NODISCARD int ff_pool_new(const struct ff_pool_options *options, ff_po
  * @return 0 (every thread is joined), or -EINVAL (NULL pool, unknown mode), -ETIMEDOUT (ask
  *         ff_pool_stragglers() who; the pool lives on and the call can be repeated), -EDEADLK
  * (called by a task or cancel callback of this pool: the shutdown is requested and goes on, but
- * only an outside thread can wait for it), -EOWNERDEAD.
+ * only an outside thread can wait for it), -EOWNERDEAD. In an at-abort hook: 0, and nothing is
+ * done, since the abort path ends the pools.
  * Threads: any; from tasks it only requests.
  * Blocks: until the end or the deadline. Signals: not async-signal-safe. Since: 0.1
  */

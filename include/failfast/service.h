@@ -31,12 +31,13 @@ struct ff_service_options {
  * (ff_beat()); the same holds for the liveness file. The handlers of SIGTERM and SIGINT are its own
  * while it runs, and then put back.
  *
- * @param pool     Owned by the call on return of 0 or 1, which freed it; else still the caller's.
+ * @param pool     Freed by the call when it returns 0; else still the caller's.
  * @param options  NULL for the defaults. Copied.
  * @return The exit code for main: 0 after a clean stop; or -EINVAL (NULL pool, unknown size),
- * -E2BIG, -EBUSY (another call is running), -EDEADLK (called from a task), -EAGAIN (its thread
- * could not start), -ENOENT or the like (the liveness file cannot be made), -EOWNERDEAD. Threads:
- * one, no task. Blocks: until the end. Signals: not async-signal-safe. Since: 0.1
+ * -E2BIG, -EBUSY (another call is running), -EDEADLK (called from a task, a cancel callback, an
+ * at-abort hook or a worker), -EAGAIN (its thread could not start), -ENOENT or the like (the
+ * liveness file cannot be made), -EOWNERDEAD. Threads: one, no task. Blocks: until the end.
+ * Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_service_run(ff_pool *pool, const struct ff_service_options *options);
 

@@ -70,7 +70,7 @@ FF_API FF_NODISCARD int ff_spawn(ff_pool *pool, const char *name, ff_task_fn *fn
 /**
  * ff_spawn() with a name made by printf.
  *
- * @return As ff_spawn(); -EINVAL also when the format makes an empty name.
+ * @return As ff_spawn(); -EINVAL also when format is NULL or makes an empty name.
  * Threads: any, tasks included. Blocks: no. Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_spawnf(ff_pool *pool, ff_task_fn *fn, void *arg, const char *format, ...)
@@ -133,7 +133,7 @@ FF_API FF_NODISCARD int ff_spawn_service_with(ff_pool *pool, const struct ff_spa
  *
  * The task has no pool and a token that is never cancelled, so FF_CANCELED is a failure here.
  *
- * @return 0 (what fn returned), or -EINVAL, -EAGAIN or -ENOMEM (fn was not called), -EOWNERDEAD.
+ * @return 0 (what fn returned), or -EINVAL, -EAGAIN or -ENOMEM (fn was not called).
  * Threads: any. Blocks: as long as fn does. Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_critical(const char *name, ff_task_fn *fn, void *arg);
@@ -208,8 +208,8 @@ FF_API FF_NODISCARD int ff_task_result(const ff_task *task, int rc);
 
 /**
  * Say that this service task makes progress. The watchdog ping and the liveness file (service.h)
- * are sent only while every service task of the pool beats or waits in ff_sleep(), ff_poll() or
- * ff_group_wait(), which all beat by themselves. For other tasks: nothing.
+ * are sent only while every service task of the pool beats or waits in ff_sleep(), ff_poll(), their
+ * token forms or ff_group_wait(), which all beat by themselves. For other tasks: nothing.
  *
  * Threads: the task's own. Blocks: no. Signals: async-signal-safe. Since: 0.1
  */

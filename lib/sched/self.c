@@ -90,7 +90,7 @@ FF__NOINLINE void ff_panic_at(const char *file, int line, const char *function, 
     va_list list;
 
     va_start(list, format);
-    say(&failure, -EFAULT, file, line, function, format, list);
+    say(&failure, -ENOTRECOVERABLE, file, line, function, format, list);
     va_end(list);
     trace_caller(&failure);
     failure.kind = FF__CAUSE_REQUESTED;
