@@ -32,7 +32,8 @@ struct ff_group_options {
  * @param options    NULL for the defaults.
  * @param ret_group  Set on success, else left as it was.
  * @return 0, or -EINVAL (no pool to run on, or another one than self's, unknown size, NULL
- * ret_group), -E2BIG, -ENOMEM, -EOWNERDEAD. Threads: self's own, or any when self is NULL. Blocks:
+ * ret_group), -E2BIG, -ENOMEM, -EOWNERDEAD.
+ * Threads: self's own, or any when self is NULL. Blocks:
  * no. Signals: not async-signal-safe. Ownership: end it with ff_group_free() before self returns.
  * Since: 0.1
  */

@@ -19,7 +19,7 @@ extern "C" {
 #define FF_QUEUE_DEFAULT (UINT64_C(1) << 24)
 
 /* Flags of struct ff_pool_options. */
-#define FF_NO_SIGNAL_HANDLERS                                           \
+#define FF_NO_SIGNAL_HANDLERS \
     0x1u /* Leave SIGSEGV and the like to the program. Process-wide: it \
             holds for the pools that exist together with this one. */
 
@@ -63,7 +63,8 @@ struct ff_straggler {
  * @return 0, or -EINVAL (NULL ret_pool, options->size is no known size, too many workers, an
  * unknown flag, a stack below 64 KiB), -E2BIG (a field unknown to this library is set), -EAGAIN (a
  * thread could not start, and none is left running; or there are 256 pools), -ENOMEM, FF_CANCELED
- * (the parent is cancelled). Threads: any. Blocks: until the workers run. Signals: not
+ * (the parent is cancelled).
+ * Threads: any. Blocks: until the workers run. Signals: not
  * async-signal-safe. Ownership: end it with ff_pool_shutdown() and ff_pool_free(). Since: 0.1
  */
 FF_API FF_NODISCARD int ff_pool_new(const struct ff_pool_options *options, ff_pool **ret_pool);

@@ -36,7 +36,8 @@ struct ff_service_options {
  * @return The exit code for main: 0 after a clean stop; or -EINVAL (NULL pool, unknown size),
  * -E2BIG, -EBUSY (another call is running), -EDEADLK (called from a task, a cancel callback, an
  * at-abort hook or a worker), -EAGAIN (its thread could not start), -ENOENT or the like (the
- * liveness file cannot be made), -EOWNERDEAD. Threads: one, no task. Blocks: until the end.
+ * liveness file cannot be made), -EOWNERDEAD.
+ * Threads: one, no task. Blocks: until the end.
  * Signals: not async-signal-safe. Since: 0.1
  */
 FF_API FF_NODISCARD int ff_service_run(ff_pool *pool, const struct ff_service_options *options);
