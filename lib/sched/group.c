@@ -344,12 +344,19 @@ ff_token *ff_group_token(const ff_group *group)
     return group ? (ff_token *)&group->source.token : NULL;
 }
 
+/* In a forked child the parent's groups stay as they were at the fork, and a thread that is not here
+ * may hold the lock for ever. */
+static bool foreign(const ff_group *group)
+{
+    return ff__token_foreign(&group->source.token);
+}
+
 const ff_failure *ff_group_failure(const ff_group *group, size_t index)
 {
     ff_group *mutable_group = (ff_group *)group; /* For the lock. */
     const ff_failure *failure = NULL;
 
-    if (!group)
+    if (!group || foreign(group))
         return NULL;
     ff__lock(&mutable_group->lock);
     if (index < group->kept)
@@ -363,7 +370,7 @@ size_t ff_group_failure_count(const ff_group *group)
     ff_group *mutable_group = (ff_group *)group; /* For the lock. */
     size_t count;
 
-    if (!group)
+    if (!group || foreign(group))
         return 0;
     ff__lock(&mutable_group->lock);
     count = group->failure_count;
@@ -396,6 +403,13 @@ FF__COLD static void freed_wrongly(ff_group *group, enum ff__cause kind, size_t 
     ff__failure_unref(failure.cause);
 }
 
+static void release(ff_group *group)
+{
+    for (unsigned i = 0; i < group->kept; i++)
+        ff__failure_unref(group->failures[i]);
+    ff_source_unref(&group->source);
+}
+
 void ff_group_free(ff_group *group)
 {
     size_t pending;
@@ -403,19 +417,19 @@ void ff_group_free(ff_group *group)
 
     if (!group)
         return;
+    if (foreign(group)) {
+        release(group);
+        return;
+    }
     ff__lock(&group->lock);
     pending = group->pending;
     unread = group->unread;
     ff__unlock(&group->lock);
-    if (group->pool->fork_generation == ff__fork_generation) {
-        if (pending) {
-            freed_wrongly(group, FF__CAUSE_GROUP_ABANDONED, pending);
-            return; /* The process is failing already, and the children still use the group. */
-        }
-        if (unread)
-            freed_wrongly(group, FF__CAUSE_GROUP_UNREAD, 0);
+    if (pending) {
+        freed_wrongly(group, FF__CAUSE_GROUP_ABANDONED, pending);
+        return; /* The process is failing already, and the children still use the group. */
     }
-    for (unsigned i = 0; i < group->kept; i++)
-        ff__failure_unref(group->failures[i]);
-    ff_source_unref(&group->source);
+    if (unread)
+        freed_wrongly(group, FF__CAUSE_GROUP_UNREAD, 0);
+    release(group);
 }

@@ -1,6 +1,6 @@
 /* Threads of the program itself: ff_critical() and ff_thread_adopt(), when all goes well. How they
  * die is in death/death_tasks.c. */
-#include "support/pool_kit.h"
+#include "pool_kit.h"
 
 #include "fail/blackbox.h"
 #include "sys/thread.h"

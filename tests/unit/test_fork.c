@@ -1,11 +1,23 @@
 /* fork(): what belongs to the parent answers -EOWNERDEAD in the child and can be freed there; the
  * child makes pools of its own; no lock that another thread of the parent held can hang it. */
-#include "support/pool_kit.h"
+#include "pool_kit.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* AddressSanitizer's allocator may be locked for ever in the child of a process with threads. */
+#if defined(__SANITIZE_ADDRESS__)
+#define CHILD_MAY_ALLOCATE false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CHILD_MAY_ALLOCATE false
+#endif
+#endif
+#ifndef CHILD_MAY_ALLOCATE
+#define CHILD_MAY_ALLOCATE true
+#endif
 
 /* What the parent hands down. */
 struct heirloom {
@@ -14,9 +26,9 @@ struct heirloom {
     ff_timer *timer;
 };
 
-#define EXPECT(condition)  \
-    do {                   \
-        if (!(condition))  \
+#define EXPECT(condition)               \
+    do {                                \
+        if (!(condition))               \
             _exit(__LINE__ % 200 + 20); \
     } while (0)
 
@@ -47,10 +59,10 @@ static void expect_child(pid_t pid)
 static void use_old_objects(const struct heirloom *old)
 {
     const struct ff_spawn_options options = {.size = sizeof options, .name = "x"};
-    const struct ff_group_options group_options = {.size = sizeof group_options,
-                                                   .pool = old->pool};
-    const struct ff_timer_options timer_options = {
-        .size = sizeof timer_options, .name = "x", .delay_ns = 1};
+    const struct ff_group_options group_options = {.size = sizeof group_options, .pool = old->pool};
+    const struct ff_timer_options timer_options = {.size = sizeof timer_options,
+                                                   .name = "x",
+                                                   .delay_ns = 1};
     struct ff_pool_stats stats = {.size = sizeof stats};
     ff_group *group;
 
@@ -105,8 +117,9 @@ static struct heirloom heirloom_new(unsigned workers)
 {
     struct heirloom old = {.pool = kit_pool(workers)};
     const struct ff_group_options options = {.size = sizeof options, .pool = old.pool};
-    const struct ff_timer_options hourly = {
-        .size = sizeof hourly, .name = "hourly", .period_ns = 3600 * FF_SECOND};
+    const struct ff_timer_options hourly = {.size = sizeof hourly,
+                                            .name = "hourly",
+                                            .period_ns = 3600 * FF_SECOND};
 
     ck_assert_int_eq(ff_group_new(NULL, &options, &old.group), 0);
     ck_assert_int_eq(ff_timer_start(old.pool, &hourly, do_nothing, NULL, &old.timer), 0);
@@ -215,8 +228,9 @@ struct busy {
 static void *keep_busy(void *arg)
 {
     struct busy *busy = arg;
-    const struct ff_spawn_options service = {
-        .size = sizeof service, .name = "short", .flags = FF_MAY_FINISH};
+    const struct ff_spawn_options service = {.size = sizeof service,
+                                             .name = "short",
+                                             .flags = FF_MAY_FINISH};
     const struct ff_group_options options = {.size = sizeof options, .pool = busy->old->pool};
 
     for (unsigned round = 0; !ff__load_relaxed(&busy->stop); round++) {
@@ -233,6 +247,8 @@ static void *keep_busy(void *arg)
              ff_spawn_service_with(busy->old->pool, &service, do_nothing, NULL) < 0))
             return busy;
         (void)ff_pool_stragglers(busy->old->pool, NULL, 0);
+        for (unsigned i = 0; i < 500; i++)
+            (void)ff_group_failure_count(busy->old->group);
         ff_cancel(source);
         ff_source_unref(source);
         if (ff_group_wait(group) != 0)
@@ -256,9 +272,11 @@ START_TEST(a_child_of_a_busy_parent_never_hangs)
 
         if (pid == 0) {
             use_old_objects(&old);
-            free_old_objects(&old);
-            if (i % 4 == 0)
-                work_anew();
+            if (CHILD_MAY_ALLOCATE) {
+                free_old_objects(&old);
+                if (i % 4 == 0)
+                    work_anew();
+            }
             _exit(0);
         }
         expect_child(pid);
@@ -276,5 +294,4 @@ END_TEST
 
 FF_TEST_MAIN("fork", 20, old_objects_answer_eownerdead_and_can_be_freed_and_new_ones_work,
              the_parents_pool_goes_on_after_a_fork, a_task_may_fork,
-             the_child_of_an_adopted_thread_can_fail_properly,
-             a_child_of_a_busy_parent_never_hangs)
+             the_child_of_an_adopted_thread_can_fail_properly, a_child_of_a_busy_parent_never_hangs)

@@ -1,6 +1,6 @@
 /* The bound of the queue as arithmetic: exact where it is promised, close elsewhere, nothing lost.
  * The pools here have no threads. */
-#include "support/pool_kit.h"
+#include "pool_kit.h"
 
 #include "sched/room.h"
 

@@ -1,6 +1,6 @@
 /* What a running task can ask and say about itself: identity, cancellation, ff_fail(), ff_sleep(),
  * ff_poll(). The checks of a task are noted in it and made in the test. */
-#include "support/pool_kit.h"
+#include "pool_kit.h"
 
 #include <poll.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* Service tasks: a thread each, cancelled by every shutdown, joined by the pool. */
-#include "support/pool_kit.h"
+#include "pool_kit.h"
 
 #include "sched/beat.h"
 #include "sched/types.h"

@@ -1,5 +1,5 @@
 /* Counters, and the list of what runs now. */
-#include "support/pool_kit.h"
+#include "pool_kit.h"
 
 static struct ff_pool_stats read_stats(ff_pool *pool)
 {
