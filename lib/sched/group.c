@@ -344,8 +344,8 @@ ff_token *ff_group_token(const ff_group *group)
     return group ? (ff_token *)&group->source.token : NULL;
 }
 
-/* In a forked child the parent's groups stay as they were at the fork, and a thread that is not here
- * may hold the lock for ever. */
+/* In a forked child the parent's groups stay as they were at the fork, and a thread that is not
+ * here may hold the lock for ever. */
 static bool foreign(const ff_group *group)
 {
     return ff__token_foreign(&group->source.token);

@@ -1,5 +1,5 @@
-/* Fatal signals in tasks of every kind, with the whole library: the process dies by the signal, after
- * one report that names the task. */
+/* Fatal signals in tasks of every kind, with the whole library: the process dies by the signal,
+ * after one report that names the task. */
 #include "fail_kit.h"
 #include "pool_kit.h"
 

@@ -1,5 +1,5 @@
-/* Memory that is refused: the n-th allocation inside each library call fails, for every n. Each call
- * answers -ENOMEM or -EAGAIN with nothing left behind, and works the next time. */
+/* Memory that is refused: the n-th allocation inside each library call fails, for every n. Each
+ * call answers -ENOMEM or -EAGAIN with nothing left behind, and works the next time. */
 #include "inject_kit.h"
 
 #include "death.h"

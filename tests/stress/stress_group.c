@@ -1,5 +1,5 @@
-/* Group children that can be reached twice, through a queue and through their group: each runs once,
- * and its block is freed once. */
+/* Group children that can be reached twice, through a queue and through their group: each runs
+ * once, and its block is freed once. */
 #include "pool_kit.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* Pools under load: every accepted task runs and is dropped exactly once, whoever spawned it; and no
- * task that is queued is left lying while a worker sleeps. */
+/* Pools under load: every accepted task runs and is dropped exactly once, whoever spawned it; and
+ * no task that is queued is left lying while a worker sleeps. */
 #include "pool_kit.h"
 
 #include <pthread.h>
