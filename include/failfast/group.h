@@ -32,7 +32,8 @@ struct ff_group_options {
  * @param options    NULL for the defaults.
  * @param ret_group  Set on success, else left as it was.
  * @return 0, or -EINVAL (no pool to run on, or another one than self's, unknown size, NULL
- * ret_group), -E2BIG, -ENOMEM, -EOWNERDEAD.
+ * ret_group), -E2BIG, -ENOMEM, -EAGAIN (a deadline, and the
+ * timer thread could not start), -EOWNERDEAD.
  * Threads: self's own, or any when self is NULL. Blocks:
  * no. Signals: not async-signal-safe. Ownership: end it with ff_group_free() before self returns.
  * Since: 0.1
@@ -55,6 +56,7 @@ FF_API FF_NODISCARD int ff_group_spawn(ff_group *group, const char *name, ff_tas
  *
  * On a worker of the pool it helps: it runs this group's waiting children on the caller's stack,
  * and nothing else. A caller that is cancelled still waits, but its group is cancelled with it.
+ * What one wait has told, the next does not tell again.
  *
  * @return 0, or the code of the first failure (which is read by that), or FF_CANCELED (a child was
  *         cancelled or skipped, and none failed), or -EINVAL (NULL), -EDEADLK (the caller is a

@@ -80,14 +80,21 @@ static void make_key(void)
     key_status = pthread_key_create(&key, thread_ended);
 }
 
-static int watch(void)
+int ff__thread_end_prepare(void)
 {
     pthread_once(&key_once, make_key);
-    if (key_status || pthread_setspecific(key, &key))
-        return -EAGAIN;
-    return 0;
+    return key_status ? -EAGAIN : 0;
 }
 
+static int watch(void)
+{
+    int rc = ff__thread_end_prepare();
+
+    return rc < 0 ? rc : -pthread_setspecific(key, &key);
+}
+
+/* A key that was made can be set, unless there is no memory for the thread's table of keys. A task
+ * that could die unseen is worse than an end with a message. */
 void ff__thread_end_watch(void)
 {
     ff__check(watch() == 0);

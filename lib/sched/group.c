@@ -286,6 +286,7 @@ static int collect(ff_group *group)
 static bool wait_step(ff_group *group, struct ff__worker *worker, int *ret_rc)
 {
     ff_task *task = NULL;
+    const char *outer;
     uint32_t key;
 
     if (worker && help_from_deque(worker, group))
@@ -307,7 +308,9 @@ static bool wait_step(ff_group *group, struct ff__worker *worker, int *ret_rc)
     key = ff__load_relaxed(&group->change); /* Under the lock, as every change of it. */
     group->sleepers++;
     ff__unlock(&group->lock);
+    outer = ff__waiting_set("for its group");
     ff__futex_wait(&group->change, key, FF_NEVER);
+    ff__waiting_set(outer);
     ff__lock(&group->lock);
     group->sleepers--;
     ff__unlock(&group->lock);
@@ -316,7 +319,6 @@ static bool wait_step(ff_group *group, struct ff__worker *worker, int *ret_rc)
 
 int ff_group_wait(ff_group *group)
 {
-    const char *outer;
     int rc = 0;
 
     if (!group)
@@ -325,10 +327,8 @@ int ff_group_wait(ff_group *group)
         return -EOWNERDEAD;
     if (ff__self.in_callback || ff__self.in_hook || waits_for_itself(group))
         return -EDEADLK;
-    outer = ff__waiting_set("for its group");
     while (!wait_step(group, ff__worker_here(group->pool), &rc))
         ;
-    ff__waiting_set(outer);
     ff_beat(ff_task_current());
     return rc;
 }

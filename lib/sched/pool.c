@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "fail/abort.h"
 #include "sched/room.h"
+#include "sched/thread_end.h"
 #include "sched/worker.h"
 #include "sys/clock.h"
 #include "sys/cpu.h"
@@ -166,6 +167,9 @@ int ff_pool_new(const struct ff_pool_options *options, ff_pool **ret_pool)
         return -EINVAL;
     if (ff_canceled(known.parent))
         return FF_CANCELED;
+    rc = ff__thread_end_prepare();
+    if (rc < 0)
+        return rc;
     rc = ff__fail_ref((known.flags & FF_NO_SIGNAL_HANDLERS) != 0);
     if (rc < 0)
         return rc;

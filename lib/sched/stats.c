@@ -40,6 +40,7 @@ int ff_pool_stats_read(ff_pool *pool, struct ff_pool_stats *ret_stats)
     ff__unlock(&pool->lock);
     stats.workers = pool->worker_count;
     stats.parked = ff__park_idle(&pool->park);
+    memset(ret_stats, 0, stats.size); /* Counters that only later versions know are 0. */
     memcpy(ret_stats, &stats, sizeof stats);
     return 0;
 }

@@ -2,6 +2,10 @@
 #ifndef FF__SCHED_THREAD_END_H
 #define FF__SCHED_THREAD_END_H
 
+/* Makes what the watch needs, once. @return 0, or -EAGAIN (the process has no thread-specific key
+ * left). */
+int ff__thread_end_prepare(void);
+
 /* The calling thread of the library may from now on not end inside a task: that takes the abort
  * path. */
 void ff__thread_end_watch(void);
