@@ -36,6 +36,13 @@ static void verdict(const ff_failure *failure)
         ff__fmt_str(page, ff__cause_text(failure->kind));
 }
 
+static void file_and_line(const ff_failure *failure)
+{
+    ff__fmt_safe_str(ff__page(), failure->file);
+    ff__fmt_char(ff__page(), ':');
+    ff__fmt_i64(ff__page(), failure->line);
+}
+
 static void message_and_place(const ff_failure *failure)
 {
     struct ff__fmt *page = ff__page();
@@ -48,13 +55,36 @@ static void message_and_place(const ff_failure *failure)
     if (!failure->file)
         return;
     ff__line_label("place");
-    ff__fmt_safe_str(page, failure->file);
-    ff__fmt_char(page, ':');
-    ff__fmt_i64(page, failure->line);
+    file_and_line(failure);
     if (failure->function) {
         ff__fmt_str(page, " in ");
         ff__fmt_safe_str(page, failure->function);
         ff__fmt_str(page, "()");
+    }
+    ff__fmt_char(page, '\n');
+}
+
+/* The end of the chain of causes, for those who read no further. */
+static void root_line(const ff_failure *failure)
+{
+    struct ff__fmt *page = ff__page();
+    const ff_failure *root = failure->cause;
+
+    if (!root)
+        return;
+    for (int depth = 1; root->cause && depth < CHAIN_MAX; depth++)
+        root = root->cause;
+    ff__line_label("because");
+    if (root->message[0] != '\0') {
+        ff__line_quote(root->task.name);
+        ff__fmt_str(page, ": ");
+        ff__fmt_safe_str(page, root->message);
+    } else {
+        verdict(root);
+    }
+    if (root->file) {
+        ff__fmt_str(page, ", at ");
+        file_and_line(root);
     }
     ff__fmt_char(page, '\n');
 }
@@ -139,6 +169,7 @@ void ff__report_failure(const ff_failure *failure, int exit_code)
     verdict(failure);
     ff__line_text(" ===");
     message_and_place(failure);
+    root_line(failure);
     cause_line(failure);
     task_line(failure);
     ff__line_thread(failure->tid);
