@@ -20,7 +20,7 @@ struct ff_group_options {
     const char
         *name;     /* In reports. NULL: the name of the task that makes it, or "group". Copied. */
     ff_pool *pool; /* Needed where self is NULL. */
-    ff_token *parent;     /* Cancelled with it. NULL: self's token, or the pool's. */
+    ff_token *parent; /* Cancelled with it, as it is with self's token or the pool's. NULL: none. */
     uint64_t deadline_ns; /* Cancels the group when it passes; 0: never. */
 };
 

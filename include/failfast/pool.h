@@ -90,7 +90,7 @@ FF_API FF_NODISCARD int ff_pool_shutdown(ff_pool *pool, ff_shutdown_mode mode,
                                          uint64_t deadline_ns);
 
 /**
- * Free a pool whose shutdown has finished.
+ * Free a pool whose shutdown has finished. A group of it that is not freed takes the abort path.
  *
  * @param pool  NULL does nothing.
  * @return 0, or -EBUSY (its threads are not joined; nothing was done).

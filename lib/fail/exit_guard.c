@@ -22,6 +22,7 @@ FF__NORETURN void ff__abort_await_end(void)
 
 static void at_exit(void)
 {
+    ff__self.in_exit = true;
     if (!ff__aborting() || ff__claim_take(ff__thread_id()) == FF__CLAIM_MINE)
         return;
     /* Seqcst is not needed: a conductor that reads too early only meets what a program does anyway

@@ -3,7 +3,8 @@
  * A thread-specific-data destructor runs when a thread ends in whatever way. It finds either an
  * adopted thread, which is let go, or a thread that still runs a task: pthread_exit() or
  * pthread_cancel() unwound it, and the task would have died in silence. The frames on its stack are
- * gone by then, so only the black box is asked. */
+ * gone by then, so only the black box is asked. The timer thread is watched as well: it runs
+ * callbacks. */
 #include "base/name.h"
 #include "base/panic.h"
 #include "fail/abort.h"
@@ -24,15 +25,16 @@ static void drop_ended(void *arg)
     ff__task_drop(arg, FF_OUTCOME_FAILED);
 }
 
-/* A thread without a row: all that is known is that its task is lost. */
-static void ended_unseen(void)
+/* A thread whose task is not known: it has no row, or it is a helper of the library that ended in a
+ * callback. */
+static void ended_nameless(const char *name)
 {
     ff_failure failure;
 
     ff__failure_init(&failure, FF__CAUSE_THREAD_ENDED);
     failure.code = -ECANCELED;
     failure.tid = ff__thread_id();
-    ff__name_copy(failure.task.name, sizeof failure.task.name, "(unknown: the black box was full)");
+    ff__name_copy(failure.task.name, sizeof failure.task.name, name);
     ff__abort_failure(&failure, NULL, NULL);
 }
 
@@ -55,6 +57,7 @@ static void release_adopted(void)
     ff__slot_leave(ff__self.slot);
     ff__altstack_remove();
     ff__self.slot = NULL;
+    ff__self.adopted = false;
     ff__fail_unref();
 }
 
@@ -70,7 +73,9 @@ static void thread_ended(void *value)
     if (facts)
         ended_inside(slot, facts);
     else if (in_task)
-        ended_unseen();
+        ended_nameless("(unknown: the black box was full)");
+    else if (slot && slot->kind == FF__SLOT_HELPER)
+        ended_nameless(slot->name);
     if (slot && slot->kind == FF__SLOT_ADOPTED)
         release_adopted();
 }
@@ -133,14 +138,19 @@ unref_fail:
 
 int ff_thread_adopt(const char *name)
 {
+    int rc = 0;
+
     if (!ff__name_ok(name))
         return -EINVAL;
     if (ff__self.slot && ff__self.slot->kind != FF__SLOT_ADOPTED)
         return -EBUSY;
     if (!ff__self.slot)
-        return adopt(name);
-    ff__name_copy(ff__self.slot->name, sizeof ff__self.slot->name, name);
-    return 0;
+        rc = adopt(name);
+    else
+        ff__name_copy(ff__self.slot->name, sizeof ff__self.slot->name, name);
+    if (rc == 0)
+        ff__self.adopted = true;
+    return rc;
 }
 
 int ff_critical(const char *name, ff_task_fn *fn, void *arg)
@@ -164,7 +174,7 @@ int ff_critical(const char *name, ff_task_fn *fn, void *arg)
         if (ff__task_run(task) == FF_OUTCOME_FAILED)
             ff__abort_await_end(); /* Another failure was first. This caller must not go on as if
                                       all were well. */
-        if (adopted_here) {
+        if (adopted_here && !ff__self.adopted) { /* fn may have adopted the thread for good. */
             ff__thread_end_unwatch();
             release_adopted();
         }

@@ -172,7 +172,7 @@ static int join_all(ff_pool *pool, uint64_t deadline_ns, bool conductor)
     ff__park_wake_all(&pool->park);
     rc = join_workers(pool, deadline_ns);
     if (rc == 0)
-        ff__pool_reap(pool);
+        rc = ff__pool_reap(pool, deadline_ns);
     if (rc == 0 && !conductor) {
         drop_leftovers(pool);
         ff__store_release(&pool->ended, 1);
@@ -191,26 +191,30 @@ int ff__pool_await(ff_pool *pool, uint64_t deadline_ns, bool conductor)
     return rc < 0 ? rc : join_all(pool, deadline_ns, conductor);
 }
 
-/* Whether the calling thread runs a task of the pool, or a cancel callback: it cannot wait for the
- * pool. */
+/* Whether the calling thread runs a task of the pool, or a cancel callback, or is in exit(): it
+ * cannot wait for the pool. */
 static bool part_of(const ff_pool *pool)
 {
     for (const struct ff__frame *frame = ff__self.frame; frame; frame = frame->outer)
         if (frame->task->pool == pool)
             return true;
-    return ff__self.in_callback > 0;
+    return ff__self.in_callback > 0 || ff__self.in_exit;
 }
 
 int ff_pool_shutdown(ff_pool *pool, ff_shutdown_mode mode, uint64_t deadline_ns)
 {
+    ff_token *hold;
+    int rc;
+
     if (!pool || (mode != FF_DRAIN && mode != FF_CANCEL))
         return -EINVAL;
     if (pool->fork_generation != ff__fork_generation)
         return -EOWNERDEAD;
     if (ff__load_acquire(&pool->ended) || ff__self.in_hook)
         return 0;
+    hold = ff_token_ref(&pool->root.token); /* The request may let ff_service_run() free it. */
     ff__pool_request(pool, (enum ff__pool_mode)mode);
-    if (part_of(pool))
-        return -EDEADLK;
-    return ff__pool_await(pool, deadline_ns, /* conductor= */ false);
+    rc = part_of(pool) ? -EDEADLK : ff__pool_await(pool, deadline_ns, /* conductor= */ false);
+    ff_token_unref(hold);
+    return rc;
 }

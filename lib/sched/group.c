@@ -23,6 +23,7 @@
 #include "base/options.h"
 #include "fail/abort.h"
 #include "fail/unwind.h"
+#include "sched/room.h"
 #include "sched/spawn.h"
 #include "sched/task.h"
 #include "sched/waiting.h"
@@ -48,14 +49,39 @@ static ff_pool *pool_for(const ff_task *self, const struct ff_group_options *opt
     return self && self->pool ? self->pool : options->pool;
 }
 
+/* A group is counted where it was made until it is freed: in its task's frame, or in the pool. */
+static _Atomic uint32_t *count_of(ff_group *group)
+{
+    return group->owner ? &group->owner->groups : &group->pool->groups;
+}
+
+static void cancel_too(void *arg)
+{
+    ff_group *group = arg;
+
+    ff__cancel_for(&group->source, FF_REASON_REQUESTED);
+}
+
+/* Has the group cancelled with another token, too. @return 0 or -ENOMEM. */
+static int follow(ff_group *group, ff_token *token)
+{
+    int rc = ff_register(token, cancel_too, group, &group->also_with);
+
+    if (rc == FF_CANCELED) {
+        cancel_too(group);
+        rc = 0;
+    }
+    return rc;
+}
+
 static void group_init(ff_group *group, ff_task *self, const struct ff_group_options *options,
                        ff_pool *pool)
 {
-    ff_token *parent = options->parent;
+    ff_token *parent = self && self->token ? self->token : &pool->root.token;
 
-    if (!parent)
-        parent = self && self->token ? self->token : &pool->root.token;
     group->pool = pool;
+    group->owner = self ? self->frame : NULL;
+    group->also_with = NULL;
     group->parent = self ? self->group : NULL;
     group->owner_id = self ? self->facts.id : 0;
     ff__name_copy(group->name, sizeof group->name,
@@ -98,6 +124,11 @@ int ff_group_new(ff_task *self, const struct ff_group_options *options, ff_group
     group->site = __builtin_return_address(0);
     group_init(group, self, &known, pool);
     group->source.token.holds_timerq = timed;
+    if (known.parent && (rc = follow(group, known.parent)) < 0) {
+        ff_source_unref(&group->source);
+        return rc;
+    }
+    ff__add_relaxed(count_of(group), 1);
     *ret_group = group;
     return 0;
 }
@@ -155,8 +186,17 @@ static void unlink_claimed(ff_task *task)
     ff__unlock(&task->group->lock);
 }
 
+/* An entry whose child its group ran has left the queue. It held its place until now: entries are
+ * memory, and the bound of the queue is one of memory. */
+static void let_go_queued(struct ff__worker *worker, ff_task *task)
+{
+    ff__room_give(worker->pool, worker);
+    ff__group_let_go(task);
+}
+
 static void run_claimed_from_queue(struct ff__worker *worker, ff_task *task)
 {
+    ff__room_give(worker->pool, worker);
     unlink_claimed(task);
     ff__worker_execute(worker, task);
     ff__task_free(task); /* Both references are ours: nobody else can find the block any more. */
@@ -167,7 +207,7 @@ void ff__group_run_queued(struct ff__worker *worker, ff_task *task)
     if (claim(task))
         run_claimed_from_queue(worker, task);
     else
-        ff__group_let_go(task);
+        let_go_queued(worker, task);
 }
 
 void ff__group_child_failed(ff_group *group, const ff_failure *failure)
@@ -234,13 +274,13 @@ static bool help_from_deque(struct ff__worker *worker, ff_group *group)
     while ((task = ff__deque_pop(&worker->deque))) {
         /* Relaxed: 1 stays 1, and 0 is settled by claim(). */
         if (task->group && ff__load_relaxed(&task->claimed)) {
-            ff__group_let_go(task);
+            let_go_queued(worker, task);
         } else if (task->group == group) {
             if (claim(task)) {
                 run_claimed_from_queue(worker, task);
                 return true;
             }
-            ff__group_let_go(task);
+            let_go_queued(worker, task);
         } else {
             /* Back to where it was; it was out of sight for a moment, so wake as for a new one. */
             ff__worker_submit(worker->pool, worker, worker->index, task);
@@ -405,6 +445,7 @@ FF__COLD static void freed_wrongly(ff_group *group, enum ff__cause kind, size_t 
 
 static void release(ff_group *group)
 {
+    ff_unregister(group->also_with);
     for (unsigned i = 0; i < group->kept; i++)
         ff__failure_unref(group->failures[i]);
     ff_source_unref(&group->source);
@@ -431,5 +472,6 @@ void ff_group_free(ff_group *group)
     }
     if (unread)
         freed_wrongly(group, FF__CAUSE_GROUP_UNREAD, 0);
+    ff__sub_relaxed(count_of(group), 1);
     release(group);
 }

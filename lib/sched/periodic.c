@@ -189,6 +189,8 @@ static int timer_start(ff_pool *pool, const struct ff_timer_options *options,
     if (running) {
         ff__list_push_back(&pool->timers, &timer->link);
         pool->timer_count++;
+        if (ret_timer)
+            *ret_timer = timer; /* Before its first run, which may cancel it. */
         ff__timerq_add(&timer->node, after(timer->due_ns, jitter(timer)));
     }
     ff__unlock(&pool->lock);
@@ -196,9 +198,7 @@ static int timer_start(ff_pool *pool, const struct ff_timer_options *options,
         ff_source_unref(&timer->source);
         return -ESHUTDOWN;
     }
-    if (ret_timer)
-        *ret_timer = timer;
-    else
+    if (!ret_timer)
         ff_timer_unref(timer);
     return 0;
 }

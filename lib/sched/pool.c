@@ -14,7 +14,9 @@
 #include "sys/futex.h"
 #include "sys/thread.h"
 
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +24,12 @@
 
 static void pool_release(ff_token *token)
 {
-    free(ff__container_of(token, ff_pool, root.token));
+    ff_pool *pool = ff__container_of(token, ff_pool, root.token);
+
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        ff__worker_done(&pool->workers[i]);
+    free(pool->workers);
+    free(pool);
 }
 
 /* The loops source lives inside the pool; its reference on root keeps that. */
@@ -103,11 +110,6 @@ free_pool:
 /* Nothing runs any more. The pool itself goes with the last reference to its token. */
 static void pool_dispose(ff_pool *pool)
 {
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        ff__worker_done(&pool->workers[i]);
-    free(pool->workers);
-    pool->workers = NULL;
-    pool->worker_count = 0;
     ff_source_unref(&pool->loops);
     ff_source_unref(&pool->root);
 }
@@ -136,7 +138,18 @@ static void await_running(ff_pool *pool)
         ff__futex_wait(&pool->running, running, FF_NEVER);
 }
 
-/* Threads start last. When one cannot, those that did are ended again. */
+/* Of a pool that nobody has seen yet: the workers have nothing to do. */
+static void stop_workers(ff_pool *pool)
+{
+    ff__store_release(&pool->stop, 1);
+    ff__park_wake_all(&pool->park);
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        if (pool->workers[i].started)
+            ff__thread_join_until(pool->workers[i].thread, FF_NEVER);
+}
+
+/* Threads start last. When one cannot, those that did are ended again. Only then the abort path
+ * learns of the pool: it joins threads. */
 static int start_workers(ff_pool *pool)
 {
     int rc = 0;
@@ -145,13 +158,10 @@ static int start_workers(ff_pool *pool)
         rc = start_worker(pool, &pool->workers[i]);
     if (rc == 0) {
         await_running(pool);
-        return 0;
+        rc = ff__registry_add(pool);
     }
-    ff__store_release(&pool->stop, 1);
-    ff__park_wake_all(&pool->park);
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        if (pool->workers[i].started)
-            ff__thread_join_until(pool->workers[i].thread, FF_NEVER);
+    if (rc < 0)
+        stop_workers(pool);
     return rc;
 }
 
@@ -179,18 +189,12 @@ int ff_pool_new(const struct ff_pool_options *options, ff_pool **ret_pool)
     rc = pool_alloc(&known, &pool);
     if (rc < 0)
         goto unref_timerq;
-    rc = ff__registry_add(pool);
-    if (rc < 0)
-        goto dispose;
     rc = start_workers(pool);
     if (rc < 0)
-        goto unregister;
+        goto dispose;
     *ret_pool = pool;
     return 0;
 
-unregister:
-    if (!ff__registry_remove(pool))
-        return rc; /* The process is failing; the abort path may still look at the pool. */
 dispose:
     pool_dispose(pool);
 unref_timerq:
@@ -209,14 +213,32 @@ static int free_in_child(ff_pool *pool)
     return 0;
 }
 
+/* Groups made outside tasks are the pool's: what fails in them would be lost. */
+FF__COLD static void fail_for_groups(ff_pool *pool, uint32_t groups)
+{
+    ff_failure failure;
+
+    ff__failure_init(&failure, FF__CAUSE_GROUP_ABANDONED);
+    failure.code = -EBUSY;
+    failure.tid = ff__thread_id();
+    snprintf(failure.message, sizeof failure.message,
+             "pool \"%s\" was freed before its groups: %" PRIu32, pool->name, groups);
+    ff__abort_failure(&failure, NULL, NULL);
+}
+
 int ff_pool_free(ff_pool *pool)
 {
+    uint32_t groups;
+
     if (!pool)
         return 0;
     if (pool->fork_generation != ff__fork_generation)
         return free_in_child(pool);
     if (!ff__load_acquire(&pool->ended))
         return -EBUSY;
+    groups = ff__load_relaxed(&pool->groups);
+    if (groups)
+        fail_for_groups(pool, groups);
     if (!ff__registry_remove(pool))
         return 0; /* The process is failing; the abort path may still look at the pool. */
     pool_dispose(pool);

@@ -16,8 +16,9 @@ void ff__pool_request(ff_pool *pool, enum ff__pool_mode mode);
  * @return 0, -ETIMEDOUT. */
 int ff__pool_await(ff_pool *pool, uint64_t deadline_ns, bool conductor);
 
-/* Joins the threads of service tasks that have ended. */
-void ff__pool_reap(ff_pool *pool);
+/* Joins the threads of service tasks that have returned. @return 0, or -ETIMEDOUT (one has not
+ * ended yet). */
+int ff__pool_reap(ff_pool *pool, uint64_t deadline_ns);
 
 /* The table of all pools: for the abort path. @return 0 or -EAGAIN (FF__POOLS_MAX are there). */
 #define FF__POOLS_MAX 256

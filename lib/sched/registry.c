@@ -71,9 +71,16 @@ static const struct ff__abort_ops ops = {
     .wind_down = wind_down,
 };
 
+/* In a forked child the parent's abort path does not run. */
+static void forked(void)
+{
+    ff__store_relaxed(&pinned, 0);
+}
+
 int ff__registry_add(ff_pool *pool)
 {
     ff__abort_set_ops(&ops);
+    ff__fork_register(forked);
     for (unsigned i = 0; i < FF__POOLS_MAX; i++) {
         ff_pool *empty = NULL;
 

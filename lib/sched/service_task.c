@@ -38,8 +38,8 @@ static void service_begin(struct ff__service *service)
     ff__self.slot = ff__slot_enter(FF__SLOT_SERVICE, service->task->facts.name);
     ff__altstack_install();
     ff__thread_end_watch();
-    ff__store_release(&service->slot, ff__self.slot);
     ff__store_relaxed(&service->beat_ns, ff__clock_coarse());
+    ff__store_release(&service->slot, ff__self.slot);
 }
 
 /* From here on the thread only ends; whoever reaps it joins it. */
@@ -67,7 +67,9 @@ static void *service_main(void *arg)
 
     service_begin(service);
     ff__task_run(service->task);
-    service_end(service);
+    /* In a child that the task forked, the rest is the parent's. */
+    if (service->pool->fork_generation == ff__fork_generation)
+        service_end(service);
     return NULL;
 }
 
@@ -113,7 +115,7 @@ static int spawn_service(ff_pool *pool, const struct ff__task_plan *plan, unsign
         return -EOWNERDEAD;
     if (ff__aborting())
         return -ESHUTDOWN;
-    ff__pool_reap(pool);
+    (void)ff__pool_reap(pool, /* deadline_ns= */ 0);
     service = service_new(pool, plan);
     if (!service)
         return -ENOMEM;
@@ -157,22 +159,44 @@ int ff_spawn_service_with(ff_pool *pool, const struct ff_spawn_options *options,
     return spawn_service(pool, &plan, flags);
 }
 
-void ff__pool_reap(ff_pool *pool)
+/* The next service to be joined, off the list; NULL at the end. A thread does not join itself: a
+ * destructor of thread-specific data may spawn services. */
+static struct ff__service *take_finished(ff_pool *pool)
 {
-    for (;;) {
-        struct ff__service *service = NULL;
+    struct ff__service *found = NULL;
 
-        ff__lock(&pool->lock);
-        if (!ff__list_empty(&pool->finished)) {
-            service = ff__list_first(&pool->finished, struct ff__service, link);
-            ff__list_remove(&service->link);
+    ff__lock(&pool->lock);
+    ff__list_each (node, &pool->finished) {
+        struct ff__service *service = ff__container_of(node, struct ff__service, link);
+
+        if (!found && !pthread_equal(service->thread, pthread_self()))
+            found = service;
+    }
+    if (found)
+        ff__list_remove(&found->link);
+    ff__unlock(&pool->lock);
+    return found;
+}
+
+static void put_back(struct ff__service *service)
+{
+    ff__lock(&service->pool->lock);
+    ff__list_push_front(&service->pool->finished, &service->link);
+    ff__unlock(&service->pool->lock);
+}
+
+int ff__pool_reap(ff_pool *pool, uint64_t deadline_ns)
+{
+    struct ff__service *service;
+
+    while ((service = take_finished(pool))) {
+        if (ff__thread_join_until(service->thread, deadline_ns) < 0) {
+            put_back(service);
+            return -ETIMEDOUT;
         }
-        ff__unlock(&pool->lock);
-        if (!service)
-            return;
-        ff__thread_join_until(service->thread, FF_NEVER);
         ff_source_unref(&service->source);
     }
+    return 0;
 }
 
 void ff_beat(ff_task *self)

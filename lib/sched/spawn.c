@@ -32,8 +32,12 @@ static bool mode_admits(ff_pool *pool, const ff_group *group, uint32_t mode)
 {
     if (mode == FF__POOL_RUNNING)
         return true;
-    return mode == FF__POOL_DRAINING && group && ff__self.frame &&
-           ff__self.frame->task->pool == pool;
+    if (mode != FF__POOL_DRAINING || !group)
+        return false;
+    for (const struct ff__frame *frame = ff__self.frame; frame; frame = frame->outer)
+        if (frame->task->pool == pool)
+            return true;
+    return false;
 }
 
 int ff__spawn_check(ff_pool *pool, const ff_group *group)
@@ -45,7 +49,8 @@ int ff__spawn_check(ff_pool *pool, const ff_group *group)
     if (group && (ff_canceled(&group->source.token) || ff__aborting()))
         return FF_CANCELED;
     /* Relaxed: a stale running is caught by Q, or is a task that slips in before the shutdown. */
-    if (!mode_admits(pool, group, ff__load_relaxed(&pool->mode)) || ff__aborting())
+    if (!mode_admits(pool, group, ff__load_relaxed(&pool->mode)) || ff__aborting() ||
+        ff__self.in_exit)
         return -ESHUTDOWN;
     return 0;
 }

@@ -10,6 +10,8 @@
 #include "sys/thread.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Task numbers are dealt to threads in blocks, so that a spawn touches no shared line for them. */
@@ -158,12 +160,28 @@ static void fail(struct ff__frame *frame)
         ff__task_drop(task, FF_OUTCOME_FAILED);
 }
 
+/* The task has returned and nobody is left to wait for its groups: what fails in them would be
+ * lost. */
+FF__COLD static void fail_for_groups(struct ff__frame *frame, uint32_t groups)
+{
+    ff_failure *failure = &frame->failure;
+
+    ff__failure_init(failure, FF__CAUSE_GROUP_ABANDONED);
+    failure->code = -EBUSY;
+    failure->run_ns = ff__clock_coarse() - frame->since_ns;
+    ff__task_describe(failure, frame->task);
+    snprintf(failure->message, sizeof failure->message,
+             "the task returned without freeing its groups: %" PRIu32, groups);
+    ff__abort_failure(failure, drop_failed, frame->task);
+}
+
 static void frame_enter(struct ff__frame *frame, ff_task *task)
 {
     frame->outer = ff__self.frame;
     frame->task = task;
     frame->cause = NULL;
     frame->said = false;
+    ff__store_relaxed(&frame->groups, 0);
     frame->since_ns = ff__clock_coarse();
     task->frame = frame;
     ff__self.frame = frame;
@@ -198,22 +216,33 @@ void ff__task_drop_alone(ff_task *task, ff_outcome outcome)
     frame_leave(&frame);
 }
 
+/* Calls fn and deals with what it left and returned. */
+static ff_outcome call(struct ff__frame *frame)
+{
+    ff_task *task = frame->task;
+    enum ff__cause kind = FF__CAUSE_STATUS;
+    int rc = task->fn(task, task->arg);
+    ff_outcome outcome = judge(task, rc, &kind);
+    uint32_t groups = ff__load_relaxed(&frame->groups);
+
+    /* A failure that nobody owns tells more than the groups that it left behind. */
+    if (ff__unlikely(groups != 0) && (outcome != FF_OUTCOME_FAILED || task->group))
+        fail_for_groups(frame, groups);
+    if (ff__unlikely(outcome == FF_OUTCOME_FAILED)) {
+        fill_failure(frame, rc, kind);
+        fail(frame);
+    }
+    return outcome;
+}
+
 ff_outcome ff__task_run(ff_task *task)
 {
     struct ff__frame frame;
-    enum ff__cause kind = FF__CAUSE_STATUS;
     ff_outcome outcome = FF_OUTCOME_SKIPPED;
 
     frame_enter(&frame, task);
-    if (!ff_canceled(task->token)) {
-        int rc = task->fn(task, task->arg);
-
-        outcome = judge(task, rc, &kind);
-        if (ff__unlikely(outcome == FF_OUTCOME_FAILED)) {
-            fill_failure(&frame, rc, kind);
-            fail(&frame);
-        }
-    }
+    if (!ff_canceled(task->token))
+        outcome = call(&frame);
     if (outcome != FF_OUTCOME_FAILED && task->kind != FF__TASK_TIMER)
         ff__task_drop(task, outcome);
     frame_leave(&frame);

@@ -34,8 +34,11 @@ ff_outcome ff__task_run(ff_task *task);
 /* Calls the drop function, once. */
 static inline void ff__task_drop(ff_task *task, ff_outcome outcome)
 {
-    if (task->drop)
-        task->drop(task->arg, outcome);
+    ff_drop_fn *drop = task->drop;
+
+    task->drop = NULL; /* Once, also when it ends its thread. */
+    if (drop)
+        drop(task->arg, outcome);
 }
 
 /* The same for a timer, whose last run is over: as part of the task, so that reports name it and a

@@ -34,6 +34,7 @@
 #include "base/panic.h"
 #include "fail/blackbox.h"
 #include "fail/signals.h"
+#include "sched/thread_end.h"
 #include "sys/clock.h"
 #include "sys/futex.h"
 #include "sys/lock.h"
@@ -273,7 +274,9 @@ static void *timer_main(void *arg)
     (void)ff__altstack_install(); /* Without one a stack overflow here is reported less well. */
     slot = ff__slot_enter(FF__SLOT_HELPER, "ff-timer");
     ff__self.slot = slot;
+    ff__thread_end_watch();
     run_era((uint32_t)(uintptr_t)arg);
+    ff__thread_end_unwatch();
     ff__self.slot = NULL;
     ff__slot_leave(slot);
     ff__altstack_remove();

@@ -70,8 +70,11 @@ struct ff_task {
 struct ff__frame {
     struct ff__frame *outer;
     ff_task *task;
-    ff_failure *cause;  /* Reference to the last failure read from a group, or NULL. */
-    uint64_t since_ns;  /* Coarse. */
+    ff_failure *cause; /* Reference to the last failure read from a group, or NULL. */
+    uint64_t since_ns; /* Coarse. */
+    /* Groups that the task made and that are not freed. Relaxed: whoever frees one for the task
+     * does so before the task returns, by the program's own means. */
+    _Atomic uint32_t groups;
     bool said;          /* failure was filled by ff_fail(). */
     ff_failure failure; /* Undefined until said. */
 };
@@ -83,6 +86,7 @@ struct ff__worker {
     unsigned depth;         /* Pool tasks on this thread's stack, nested ones included. */
     unsigned timers;        /* Those of them that are timer tasks. */
     uint32_t tick;          /* Tasks begun, for fairness. */
+    uint32_t takes;         /* Batches taken from the injector: the next begins one shard on. */
     uint32_t seed;          /* Of the steal order. */
     int64_t room;           /* Queue room held back to give or take without touching the pool. */
     struct ff__deque deque; /* What tasks on this worker spawned: newest first. */
@@ -135,6 +139,8 @@ struct ff_timer {
 struct ff_group {
     ff_source source; /* Its release frees the group: tokens may outlive ff_group_free(). */
     ff_pool *pool;
+    struct ff__frame *owner; /* Where the group is counted: its task's frame; NULL: in the pool. */
+    ff_registration *also_with; /* On options->parent; NULL without. */
     ff_group *parent; /* The group of the owning task; NULL at the top. Lives as long as its child
                          runs. */
     uint64_t owner_id;
@@ -185,6 +191,7 @@ struct ff_pool {
     FF__ALIGNED_LINE _Atomic uint32_t quiet;
     _Atomic uint32_t running; /* Workers that have started; futex of ff_pool_new(). */
     _Atomic uint32_t ended;   /* 1: every thread is joined. */
+    _Atomic uint32_t groups;  /* Not freed, and made outside tasks. Relaxed: as in a frame. */
     struct ff__lock lock;
     /* Guarded by lock. */
     struct ff__list services; /* Alive. */

@@ -5,6 +5,8 @@
 #include "sys/clock.h"
 #include "sys/futex.h"
 
+#include <failfast/task.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -46,6 +48,7 @@ int ff_token_sleep_until(ff_token *token, uint64_t deadline_ns)
         rc = sleep_counted(token, deadline_ns);
     else
         sleep_alone(deadline_ns);
+    ff_beat(ff_task_current()); /* Before it counts as running again. */
     ff__waiting_set(before);
     return rc;
 }
@@ -129,6 +132,7 @@ int ff_token_poll_until(ff_token *token, struct pollfd *fds, size_t count, uint6
     }
     before = ff__waiting_set("polling");
     rc = poll_copy(token, event_fd, fds, count, copy, deadline_ns);
+    ff_beat(ff_task_current()); /* Before it counts as running again. */
     ff__waiting_set(before);
     if (copy != on_stack)
         free(copy);

@@ -35,7 +35,7 @@ int ff__worker_init(struct ff__worker *worker, ff_pool *pool, unsigned index)
     worker->pool = pool;
     worker->index = index;
     worker->depth = worker->timers = 0;
-    worker->tick = 0;
+    worker->tick = worker->takes = 0;
     worker->seed = index * 2654435761u + 1;
     worker->room = 0;
     worker->slot = NULL;
@@ -84,10 +84,11 @@ static ff_task *take_batch(struct ff__worker *worker, bool *ret_busy)
     ff_pool *pool = worker->pool;
     struct ff__injector_node *nodes[TAKE_BATCH];
     void *rest[TAKE_BATCH];
-    size_t count = ff__injector_take(&pool->injector, worker->tick, nodes, TAKE_BATCH, ret_busy);
+    size_t count = ff__injector_take(&pool->injector, worker->takes, nodes, TAKE_BATCH, ret_busy);
 
     if (count == 0)
         return NULL;
+    worker->takes++;
     for (size_t i = 1; i < count; i++)
         rest[count - 1 - i] = from_node(nodes[i]);
     if (count > 1) {
@@ -251,8 +252,6 @@ void ff__worker_execute(struct ff__worker *worker, ff_task *task)
     bool timer = task->kind == FF__TASK_TIMER;
     ff_outcome outcome;
 
-    if (!timer)
-        ff__room_give(worker->pool, worker);
     worker->depth++;
     worker->timers += timer;
     outcome = ff__task_run(task);
@@ -273,6 +272,7 @@ void ff__worker_run(struct ff__worker *worker, ff_task *task)
     } else if (task->kind == FF__TASK_TIMER) {
         ff__worker_execute(worker, task);
     } else {
+        ff__room_give(worker->pool, worker);
         ff__worker_execute(worker, task);
         ff__task_free(task);
     }
@@ -326,6 +326,9 @@ void *ff__worker_main(void *arg)
         if (!task)
             break;
         ff__worker_run(worker, task);
+        /* The task forked, and has returned in the child: the rest is the parent's. */
+        if (ff__unlikely(worker->pool->fork_generation != ff__fork_generation))
+            return NULL;
     }
     worker_end(worker);
     return NULL;

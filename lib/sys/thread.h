@@ -22,6 +22,8 @@ struct ff__self {
     void *altstack;       /* The mapping that ff__altstack_install() made, or NULL. */
     unsigned in_callback; /* > 0 inside a cancel callback. */
     bool in_hook;         /* Inside an at-abort hook. */
+    bool in_exit;         /* Inside exit(), beyond the handlers that are younger than ours. */
+    bool adopted;         /* By ff_thread_adopt(). */
 };
 extern __thread struct ff__self ff__self __attribute__((tls_model("initial-exec")));
 
