@@ -178,3 +178,43 @@ void ff__fmt_safe_str(struct ff__fmt *fmt, const char *text)
         }
     }
 }
+
+static void two_digits(struct ff__fmt *fmt, uint64_t value)
+{
+    ff__fmt_char(fmt, (char)('0' + value / 10 % 10));
+    ff__fmt_char(fmt, (char)('0' + value % 10));
+}
+
+/* The date of a day, counted in years that begin in March, so that leap days come last.
+ * Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days. */
+static void fmt_date(struct ff__fmt *fmt, uint64_t days_since_1970)
+{
+    uint64_t days = days_since_1970 + 719468; /* Since 0000-03-01. */
+    uint64_t era = days / 146097, day_of_era = days % 146097;
+    uint64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint64_t month_from_march = (5 * day_of_year + 2) / 153;
+    uint64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+
+    ff__fmt_u64(fmt, era * 400 + year_of_era + (month <= 2));
+    ff__fmt_char(fmt, '-');
+    two_digits(fmt, month);
+    ff__fmt_char(fmt, '-');
+    two_digits(fmt, day_of_year - (153 * month_from_march + 2) / 5 + 1);
+}
+
+/* AS-safe. */
+void ff__fmt_utc(struct ff__fmt *fmt, uint64_t seconds)
+{
+    uint64_t of_day = seconds % 86400;
+
+    fmt_date(fmt, seconds / 86400);
+    ff__fmt_char(fmt, ' ');
+    two_digits(fmt, of_day / 3600);
+    ff__fmt_char(fmt, ':');
+    two_digits(fmt, of_day / 60 % 60);
+    ff__fmt_char(fmt, ':');
+    two_digits(fmt, of_day % 60);
+    ff__fmt_str(fmt, " UTC");
+}

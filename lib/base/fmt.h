@@ -24,6 +24,8 @@ void ff__fmt_i64(struct ff__fmt *fmt, int64_t value);
 void ff__fmt_hex(struct ff__fmt *fmt, uint64_t value); /* "0x1f", no padding. */
 /* A duration for people: "12 ns", "3.4 us", "250 ms", "1.50 s", "2 h 05 min". */
 void ff__fmt_duration(struct ff__fmt *fmt, uint64_t duration_ns);
+/* Seconds since 1970 as "2026-11-23 23:29:42 UTC". */
+void ff__fmt_utc(struct ff__fmt *fmt, uint64_t seconds);
 /* Text that may hold anything (task names, messages): control bytes become '?', so that a name
  * cannot forge lines of a report or drive a terminal. UTF-8 passes. */
 void ff__fmt_safe_str(struct ff__fmt *fmt, const char *text);

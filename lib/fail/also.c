@@ -10,6 +10,8 @@
 #include "base/name.h"
 #include "fail/fork.h"
 
+#include <string.h>
+
 static struct {
     _Atomic bool ready;
     struct ff__also also;
@@ -45,6 +47,7 @@ void ff__also_add_failure(const ff_failure *failure)
         .task = failure->task, .tid = failure->tid, .code = failure->code, .kind = failure->kind};
 
     note_thread(&also);
+    memcpy(also.message, failure->message, sizeof also.message);
     add(&also);
 }
 

@@ -13,8 +13,9 @@ struct ff__also {
     int32_t tid;
     char thread[FF__NAME_BYTES]; /* Its name then; it may have ended since. Empty: unknown. */
     int code;
-    enum ff__cause kind; /* Of an error status. */
-    int signal;          /* Of a fault; 0: an error status. */
+    enum ff__cause kind;             /* Of an error status. */
+    int signal;                      /* Of a fault; 0: an error status. */
+    char message[FF__MESSAGE_BYTES]; /* Of an error status; may be empty. */
 };
 
 /* Both AS-safe; beyond FF__ALSO_MAX they are only counted. */

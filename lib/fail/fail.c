@@ -53,7 +53,7 @@ static int prepare(void)
     if (rc < 0)
         return rc;
     ff__fork_register(after_fork);
-    ff__lines_start_clock();
+    ff__lines_start();
     ff__config_read_environment();
     ff__supervisor_init();
     ff__modules_load();

@@ -26,7 +26,7 @@
 #include <string.h>
 
 /* What a fault may take from the signal to death. */
-#define LIMIT_NS (5 * FF_SECOND)
+#define LIMIT_NS (4 * FF_SECOND)
 
 /* Frames shown: the innermost, and of a long walk the outermost. */
 #define HEAD_FRAMES 48
@@ -36,12 +36,16 @@
 #define STACK_REACH 65536
 #define PAGE 4096
 
-enum stage { VERDICT, TASK, TRACE, OTHERS, SUPERVISOR, HOOKS, MARK, FINAL, FORMER, STAGES };
+/* More faults on the way down than hooks and stages can have. */
+#define NESTED_MAX 48
+
+enum stage { VERDICT, TASK, EARLY, TRACE, OTHERS, SUPERVISOR, HOOKS, MARK, FINAL, FORMER, STAGES };
 
 /* Written and read by the thread that claimed the failure alone, in nested handlers too. */
 static struct {
     volatile unsigned next, running; /* Stages. */
-    volatile bool begun;             /* false: the claim was made by an error status. */
+    volatile unsigned nested;
+    volatile bool begun; /* false: the claim was made by an error status. */
     bool bad_pc, overflow, has_task;
     int signal;
     int32_t tid;
@@ -86,6 +90,8 @@ static void gather(int signal, const siginfo_t *info, ucontext_t *ucontext)
     fault.address = raised_by_cpu(signal, info) ? (uintptr_t)info->si_addr : 0;
     fault.slot = ff__slot_find(fault.tid);
     fault.has_task = fault.slot && ff__slot_copy_task(fault.slot, &fault.task);
+    if (!ff__module_executable(fault.pc)) /* Or in a library loaded since the table was read. */
+        ff__modules_load();
     fault.bad_pc = raised_by_cpu(signal, info) && !ff__module_executable(fault.pc);
     fault.overflow = is_overflow();
 }
@@ -123,7 +129,7 @@ static void signal_line(void)
     ff__fmt_str(page, " (");
     ff__fmt_str(page, ff__signal_code_text(fault.signal, fault.info.si_code));
     ff__fmt_char(page, ')');
-    if (raised_by_cpu(fault.signal, &fault.info)) {
+    if (raised_by_cpu(fault.signal, &fault.info) && fault.info.si_code != SI_KERNEL) {
         ff__fmt_str(page, ", address ");
         ff__fmt_hex(page, fault.address);
     } else if (fault.info.si_code <= 0) {
@@ -173,6 +179,8 @@ static void stage_verdict(void)
     ff__line_thread(fault.tid);
     ff__line_process();
     registers_line();
+    ff__line_label("names");
+    ff__line_text("addr2line -f -i -C -e FILE 0xOFFSET");
     ff__page_flush();
 }
 
@@ -305,6 +313,7 @@ static void stage_former(void)
 static void (*const stages[STAGES])(void) = {
     [VERDICT] = stage_verdict,
     [TASK] = stage_task,
+    [EARLY] = stage_supervisor, /* The trace may hang. */
     [TRACE] = stage_trace,
     [OTHERS] = stage_others,
     [SUPERVISOR] = stage_supervisor,
@@ -371,6 +380,9 @@ static void mark_conductor(int signal, siginfo_t *info, ucontext_t *ucontext)
 
 void ff__fault_again(int signal, siginfo_t *info, void *ucontext)
 {
+    if (++fault.nested > NESTED_MAX) /* Damage that even the note of it meets. */
+        ff__raw_exit(ff__fail_config().exit_code);
+    ff__raw_mask(SIG_UNBLOCK, ff__signals_fatal_set());
     if (fault.running == HOOKS && fault.next == MARK)
         fault.next = HOOKS; /* The hook that faulted has been given out; the others come. */
     if (fault.begun || fault.next != VERDICT)

@@ -16,7 +16,7 @@
 #include "sys/futex.h"
 #include "sys/thread.h"
 
-#include <errno.h>
+#include <linux/futex.h>
 
 enum { IDLE, ARMED, STOP };
 
@@ -36,9 +36,10 @@ static void end_process(void)
     if (guardian.signal != 0) {
         struct sigaction by_default = {.sa_handler = SIG_DFL};
 
-        sigaction(guardian.signal, &by_default, NULL);
-        ff__raw_mask(SIG_UNBLOCK, ff__raw_signal_bit(guardian.signal));
-        ff__raw_tgkill(ff__raw_tid(), guardian.signal);
+        if (sigaction(guardian.signal, &by_default, NULL) == 0) {
+            ff__raw_mask(SIG_UNBLOCK, ff__raw_signal_bit(guardian.signal));
+            ff__raw_tgkill(ff__raw_tid(), guardian.signal);
+        }
     }
     ff__raw_exit(guardian.signal != 0 ? 1 : guardian.exit_code);
 }
@@ -91,8 +92,9 @@ void ff__guardian_arm(uint64_t deadline_ns, int exit_code, int signal)
     guardian.deadline_ns = deadline_ns;
     guardian.exit_code = exit_code;
     guardian.signal = signal;
+    /* Raw: the thread's own memory (errno) may be what is broken, and signals are blocked. */
     if (ff__cas_acq_rel(&guardian.word, &idle, ARMED)) /* A */
-        ff__futex_wake(&guardian.word, 1);
+        ff__raw(SYS_futex, FF__RAW_PTR(&guardian.word), FUTEX_WAKE_PRIVATE, 1, 0, 0);
 }
 
 void ff__guardian_after_fork(void)

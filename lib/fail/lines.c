@@ -2,6 +2,7 @@
 #include "fail/lines.h"
 
 #include "base/compiler.h"
+#include "base/name.h"
 #include "fail/also.h"
 #include "fail/module.h"
 #include "fail/page.h"
@@ -9,11 +10,20 @@
 #include "fail/unwind.h"
 #include "sys/clock.h"
 
+#include <failfast/version.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <time.h>
+#include <unistd.h>
+
 #define LABEL_WIDTH 11
 #define OTHERS_MAX 64
 #define NAME_MAX_SHOWN 120
 
+/* Written once, before anything can fail. */
 static uint64_t started_ns;
+static char program[FF__NAME_BYTES], host[HOST_NAME_MAX + 1];
 
 /* AS-safe. */
 void ff__line_label(const char *label)
@@ -141,9 +151,28 @@ void ff__line_thread(int32_t tid)
     ff__fmt_char(ff__page(), '\n');
 }
 
-void ff__lines_start_clock(void)
+void ff__lines_start(void)
 {
     started_ns = ff__clock_now();
+    ff__name_copy(program, sizeof program, program_invocation_short_name);
+    if (gethostname(host, sizeof host - 1) < 0)
+        host[0] = '\0';
+}
+
+/* AS-safe. */
+static void when_line(void)
+{
+    struct ff__fmt *page = ff__page();
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    ff__line_label("when");
+    ff__fmt_utc(page, (uint64_t)now.tv_sec);
+    if (host[0] != '\0') {
+        ff__fmt_str(page, " on ");
+        ff__fmt_safe_str(page, host);
+    }
+    ff__fmt_char(page, '\n');
 }
 
 /* AS-safe. */
@@ -151,11 +180,15 @@ void ff__line_process(void)
 {
     struct ff__fmt *page = ff__page();
 
+    when_line();
     ff__line_label("process");
-    ff__fmt_str(page, "pid ");
+    ff__line_quote(program);
+    ff__fmt_str(page, ", pid ");
     ff__fmt_i64(page, ff__raw_pid());
     ff__fmt_str(page, ", up ");
     ff__fmt_duration(page, ff__clock_now() - started_ns);
+    ff__fmt_str(page, ", failfast ");
+    ff__fmt_str(page, FF_VERSION_STRING);
     ff__fmt_char(page, '\n');
 }
 
@@ -241,6 +274,10 @@ static void also_line(const struct ff__also *also)
         ff__line_status(also->code);
     else
         ff__fmt_str(page, ff__cause_text(also->kind));
+    if (also->message[0] != '\0') {
+        ff__fmt_str(page, ": ");
+        ff__fmt_safe_str(page, also->message);
+    }
     ff__fmt_char(page, '\n');
 }
 

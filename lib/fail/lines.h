@@ -36,7 +36,7 @@ void ff__line_thread(int32_t tid);
 
 /* The process: pid and how long the library has run in it. */
 void ff__line_process(void);
-void ff__lines_start_clock(void);
+void ff__lines_start(void);
 
 /* "spawned by" and "spawned from" lines. */
 void ff__line_spawn(const struct ff__facts *task, bool with_name);

@@ -151,16 +151,20 @@ static size_t take_lines(char *text, size_t used, size_t capacity)
 void ff__modules_load(void)
 {
     static char text[8192];
-    int fd = ff__raw_open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    /* Not /proc/self: that is the first thread, whose maps are empty once it has ended. */
+    int fd = ff__raw_open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
     size_t used = 0;
     long got;
 
     if (fd < 0)
         return;
-    module_count = 0;
-    table_full = false;
-    current_path[0] = '\0';
-    while ((got = ff__raw_read(fd, text + used, sizeof text - used)) > 0)
+    got = ff__raw_read(fd, text, sizeof text);
+    if (got > 0) {
+        module_count = 0;
+        table_full = false;
+        current_path[0] = '\0';
+    }
+    for (; got > 0; got = ff__raw_read(fd, text + used, sizeof text - used))
         used = take_lines(text, used + (size_t)got, sizeof text);
     ff__raw_close(fd);
 }

@@ -136,7 +136,8 @@ static inline long ff__raw_peek(uintptr_t address, void *ret_bytes, size_t lengt
     /* An address is a number until the kernel has looked at it. */
     struct iovec there = {(void *)address, length};
 
-    return ff__raw(SYS_process_vm_readv, ff__raw_pid(), FF__RAW_PTR(&here), 1, FF__RAW_PTR(&there),
+    /* By the thread's number: the process's is that of the first thread, which may have ended. */
+    return ff__raw(SYS_process_vm_readv, ff__raw_tid(), FF__RAW_PTR(&here), 1, FF__RAW_PTR(&there),
                    1);
 }
 

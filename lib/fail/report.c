@@ -176,6 +176,7 @@ void ff__report_failure(const ff_failure *failure, int exit_code)
     ff__line_process();
     will_exit(exit_code);
     ff__page_flush();
+    tell_supervisor(failure); /* Names may hang. */
     ff__modules_load();
     code_lines(failure);
     ff__page_flush();
@@ -209,6 +210,11 @@ void ff__report_step(const char *what, const char *name, enum ff__step_end end, 
 /* AS-safe. */
 void ff__report_end(int32_t conductor_tid, int exit_code)
 {
+    static bool done; /* A fault in an exit handler comes after it. */
+
+    if (done)
+        return;
+    done = true;
     ff__lines_also();
     ff__lines_others("still running:", conductor_tid);
     ff__fmt_str(ff__page(), "=== failfast: the process exits with code ");

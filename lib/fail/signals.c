@@ -16,6 +16,7 @@
 #include "fail/runner.h"
 
 #include <stddef.h>
+#include <ucontext.h>
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGTRAP, SIGABRT};
 #define FATAL_COUNT FF__ARRAY_SIZE(fatal)
@@ -50,13 +51,23 @@ static bool is_function(const struct sigaction *action)
            (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
+/* Whether the former handler, which was installed over ours once, passes the signal on to us: the
+ * kernel clears uc_link, and only we set it. */
+static ucontext_t mark;
+static bool passed_back(const ucontext_t *context)
+{
+    return context->uc_link == &mark;
+}
+
 /* AS-safe as far as the former handler is. */
 bool ff__signals_call_former(int signal, siginfo_t *info, void *ucontext)
 {
     const struct sigaction *action = former_of(signal);
+    ucontext_t *context = ucontext;
 
-    if (!action || !is_function(action))
+    if (!action || !is_function(action) || passed_back(context))
         return false;
+    context->uc_link = &mark;
     if ((action->sa_flags & SA_SIGINFO) != 0)
         action->sa_sigaction(signal, info, ucontext);
     else
@@ -81,7 +92,9 @@ void ff__signals_die_on_return(int signal, siginfo_t *info)
     int32_t pid = ff__raw_pid();
     long rc = -1;
 
-    sigaction(signal, &by_default, NULL);
+    /* Refused (seccomp): our handler would be called again and again. */
+    if (sigaction(signal, &by_default, NULL) != 0)
+        ff__raw_exit(1);
     if (pid != 1)
         rc = ff__raw(SYS_rt_tgsigqueueinfo, pid, ff__raw_tid(), signal, FF__RAW_PTR(info), 0);
     if (rc < 0 && pid != 1)
@@ -119,9 +132,10 @@ static bool sent_from_outside(const siginfo_t *info)
 
 static void on_fatal(int signal, siginfo_t *info, void *ucontext)
 {
-    int32_t tid = ff__raw_tid();
+    int32_t tid = ff__raw_tid(), pid = ff__raw_pid();
 
-    if (ff__load_relaxed(&owner_pid) != ff__raw_pid()) {
+    /* A kernel that does not tell (seccomp) leaves only the guess that the process is ours. */
+    if (ff__load_relaxed(&owner_pid) != pid && pid > 0) {
         pass_on(signal, info, ucontext);
         return;
     }
@@ -133,7 +147,7 @@ static void on_fatal(int signal, siginfo_t *info, void *ucontext)
         ff__fault_begin(signal, info, ucontext);
         return;
     case FF__CLAIM_MINE:
-        if (!sent_from_outside(info))
+        if (!sent_from_outside(info) && !passed_back(ucontext))
             ff__fault_again(signal, info, ucontext);
         return;
     case FF__CLAIM_LOST:
@@ -153,6 +167,9 @@ void ff__signals_install(void)
 {
     struct sigaction ours = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
+    /* Already done: whoever took a signal from us since then shall keep it. */
+    if (ff__load_relaxed(&owner_pid) == ff__raw_pid())
+        return;
     sigfillset(&ours.sa_mask);
     ff__store_relaxed(&owner_pid, ff__raw_pid());
     for (size_t i = 0; i < FATAL_COUNT; i++) {

@@ -31,7 +31,14 @@ static void await_room(struct ff__sink *sink)
     struct pollfd fd = {.fd = sink->fd, .events = POLLOUT};
     struct timespec limit = ff__clock_timespec(sink->budget_ns);
     uint64_t started = ff__clock_now();
-    long rc = ff__raw_poll(&fd, &limit);
+    static bool polling; /* Still set when poll() itself was the fatal signal (seccomp). */
+    long rc = -ENOSYS;
+
+    if (!polling) {
+        polling = true;
+        rc = ff__raw_poll(&fd, &limit);
+        polling = false;
+    }
 
     /* A kernel that refuses to poll (seccomp) gets the write; the guardian bounds it. */
     if (rc > 0 && ((fd.revents & POLLOUT) == 0 || (fd.revents & (POLLERR | POLLNVAL)) != 0))

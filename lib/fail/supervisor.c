@@ -91,7 +91,11 @@ static void notify(const char *text, size_t length, int error)
 /* AS-safe. */
 void ff__supervisor_tell(const char *text, size_t length, int error)
 {
+    static bool notified; /* The log is written again when there is more to say. */
+
     write_log(text, length);
-    if (address_length > 0)
+    if (address_length > 0 && !notified) {
+        notified = true;
         notify(text, length, error);
+    }
 }

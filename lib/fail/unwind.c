@@ -12,6 +12,7 @@
 
 #include <libunwind.h>
 #include <pthread.h>
+#include <unwind.h>
 
 /* More than any report shows; a walk that runs in circles ends too. */
 #define WALK_MAX 100000
@@ -19,31 +20,42 @@
 /* walk_here() and ff__unwind_here(). */
 #define OWN_FRAMES 2
 
-/* The calling thread's program counters from this function's on, one by one. Not by
- * unw_backtrace(): that keeps a cache for each thread, which it frees when the thread ends, after a
- * sanitizer has taken its own leave. */
+struct walk_here {
+    void **pcs;
+    size_t capacity, count;
+};
+
+static _Unwind_Reason_Code note_pc(struct _Unwind_Context *context, void *arg)
+{
+    struct walk_here *walk = arg;
+    uintptr_t pc = _Unwind_GetIP(context);
+
+    if (pc == 0 || walk->count == walk->capacity)
+        return _URC_END_OF_STACK;
+    walk->pcs[walk->count++] = (void *)pc;
+    return _URC_NO_REASON;
+}
+
+/* The calling thread's program counters from this function's on. By libgcc, not libunwind, which
+ * takes the loader's lock and looks at memory through a pipe of its own: in a program that goes on,
+ * the lock may be held for long, and the pipe's numbers may be other files by now. */
 FF__NOINLINE static size_t walk_here(void **ret_pcs, size_t capacity)
 {
-    unw_context_t context;
-    unw_cursor_t cursor;
-    unw_word_t pc;
-    size_t count = 0;
+    struct walk_here walk = {ret_pcs, capacity, 0};
 
-    if (unw_getcontext(&context) < 0 || unw_init_local2(&cursor, &context, 0) < 0)
-        return 0;
-    do {
-        if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 || pc == 0)
-            break;
-        ret_pcs[count++] = (void *)pc;
-    } while (count < capacity && unw_step(&cursor) > 0);
-    return count;
+    _Unwind_Backtrace(note_pc, &walk);
+    return walk.count;
 }
 
 void ff__unwind_warm_up(void)
 {
     void *frames[4];
+    unw_context_t context;
+    unw_cursor_t cursor;
 
     (void)ff__unwind_here(frames, FF__ARRAY_SIZE(frames), /* skip= */ 0);
+    if (unw_getcontext(&context) == 0 && unw_init_local2(&cursor, &context, 0) == 0)
+        (void)unw_step(&cursor);
 }
 
 FF__NOINLINE size_t ff__unwind_here(void **ret_frames, size_t capacity, unsigned skip)

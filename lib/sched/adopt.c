@@ -20,6 +20,9 @@ static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int key_status;
 
+/* Where the calling thread was adopted: the reference of a parent is not the child's. */
+static __thread uint32_t adopted_in __attribute__((tls_model("initial-exec")));
+
 static void drop_ended(void *arg)
 {
     ff__task_drop(arg, FF_OUTCOME_FAILED);
@@ -58,7 +61,8 @@ static void release_adopted(void)
     ff__altstack_remove();
     ff__self.slot = NULL;
     ff__self.adopted = false;
-    ff__fail_unref();
+    if (adopted_in == ff__fork_generation)
+        ff__fail_unref();
 }
 
 static void thread_ended(void *value)
@@ -125,8 +129,10 @@ static int adopt(const char *name)
     if (!ff__self.slot)
         goto unwatch;
     rc = ff__altstack_install();
-    if (rc == 0)
+    if (rc == 0) {
+        adopted_in = ff__fork_generation;
         return 0;
+    }
     ff__slot_leave(ff__self.slot);
     ff__self.slot = NULL;
 unwatch:
@@ -136,21 +142,50 @@ unref_fail:
     return rc;
 }
 
-int ff_thread_adopt(const char *name)
+/* The thread was adopted already, perhaps by the parent of this process. @return 0, -EAGAIN,
+ * -ENOMEM. */
+static int adopt_again(const char *name)
 {
     int rc = 0;
+
+    if (adopted_in != ff__fork_generation)
+        rc = ff__fail_ref(/* without_handlers= */ false);
+    if (rc < 0)
+        return rc;
+    adopted_in = ff__fork_generation;
+    ff__name_copy(ff__self.slot->name, sizeof ff__self.slot->name, name);
+    return 0;
+}
+
+int ff_thread_adopt(const char *name)
+{
+    int rc;
 
     if (!ff__name_ok(name))
         return -EINVAL;
     if (ff__self.slot && ff__self.slot->kind != FF__SLOT_ADOPTED)
         return -EBUSY;
-    if (!ff__self.slot)
-        rc = adopt(name);
-    else
-        ff__name_copy(ff__self.slot->name, sizeof ff__self.slot->name, name);
+    rc = ff__self.slot ? adopt_again(name) : adopt(name);
     if (rc == 0)
         ff__self.adopted = true;
     return rc;
+}
+
+/* Every critical call holds what failing needs: through a row of its own, or beside the row that is
+ * there. */
+static int begin_critical(const char *name)
+{
+    return ff__self.slot ? ff__fail_ref(/* without_handlers= */ false) : adopt(name);
+}
+
+static void end_critical(bool adopted_here)
+{
+    if (!adopted_here) {
+        ff__fail_unref();
+    } else if (!ff__self.adopted) { /* fn may have adopted the thread for good. */
+        ff__thread_end_unwatch();
+        release_adopted();
+    }
 }
 
 int ff_critical(const char *name, ff_task_fn *fn, void *arg)
@@ -169,15 +204,11 @@ int ff_critical(const char *name, ff_task_fn *fn, void *arg)
     task = ff__task_new(&plan);
     if (!task)
         return -ENOMEM;
-    rc = adopted_here ? adopt("critical") : 0;
+    rc = begin_critical(name);
     if (rc == 0) {
         if (ff__task_run(task) == FF_OUTCOME_FAILED)
-            ff__abort_await_end(); /* Another failure was first. This caller must not go on as if
-                                      all were well. */
-        if (adopted_here && !ff__self.adopted) { /* fn may have adopted the thread for good. */
-            ff__thread_end_unwatch();
-            release_adopted();
-        }
+            ff__abort_await_end(); /* Another failure was first; all is not well. */
+        end_critical(adopted_here);
     }
     ff__task_free(task);
     return rc;

@@ -208,7 +208,27 @@ START_TEST(signal_names_are_those_of_the_system)
 }
 END_TEST
 
-FF_TEST_MAIN("fmt", 4, fmt_is_an_empty_string_from_the_start, fmt_writes_numbers_of_every_size,
+START_TEST(utc_knows_leap_years_and_ends_of_months)
+{
+    static const struct {
+        uint64_t seconds;
+        const char *text;
+    } cases[] = {
+        {0, "1970-01-01 00:00:00 UTC"},          {951782399, "2000-02-28 23:59:59 UTC"},
+        {951782400, "2000-02-29 00:00:00 UTC"},  {1709251199, "2024-02-29 23:59:59 UTC"},
+        {1709251200, "2024-03-01 00:00:00 UTC"}, {1798761599, "2026-12-31 23:59:59 UTC"},
+        {4107542400, "2100-03-01 00:00:00 UTC"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin(sizeof text);
+        ff__fmt_utc(&fmt, cases[i].seconds);
+        ck_assert_str_eq(text, cases[i].text);
+    }
+}
+END_TEST
+
+FF_TEST_MAIN("fmt", 4, utc_knows_leap_years_and_ends_of_months,
+             fmt_is_an_empty_string_from_the_start, fmt_writes_numbers_of_every_size,
              fmt_writes_hexadecimal_without_padding, fmt_writes_null_for_a_missing_string,
              fmt_drops_the_rest_and_says_so_when_the_buffer_is_full,
              fmt_of_one_byte_holds_only_the_end, fmt_bytes_writes_just_so_many,
