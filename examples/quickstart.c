@@ -38,7 +38,7 @@ int main(void)
     static struct service service;
     ff_pool *pool;
 
-    if (ff_pool_new(NULL, &pool) < 0)
+    if (ff_thread_adopt("main") < 0 || ff_pool_new(NULL, &pool) < 0)
         return 1;
     if (ff_spawn_service(pool, "data_processor", process_data, &service) < 0 ||
         ff_every(pool, "health_check", 30 * FF_SECOND, check_health, NULL) < 0)
