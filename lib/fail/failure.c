@@ -57,6 +57,8 @@ const char *ff__cause_text(enum ff__cause kind)
         return "a group was freed with an unread failure";
     case FF__CAUSE_GROUP_ABANDONED:
         return "a group was freed with children running";
+    case FF__CAUSE_GROUP_LEFT:
+        return "a group was left behind";
     case FF__CAUSE_GROUP_NO_MEMORY:
         return "no memory to keep a failure for its group";
     case FF__CAUSE_SHUTDOWN_DEADLINE:

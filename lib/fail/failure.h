@@ -20,6 +20,7 @@ enum ff__cause {
     FF__CAUSE_THREAD_ENDED,      /* pthread_exit or pthread_cancel inside a task. */
     FF__CAUSE_GROUP_UNREAD,      /* A group freed with an unread failure (its cause is that one). */
     FF__CAUSE_GROUP_ABANDONED,   /* A group freed with children running. */
+    FF__CAUSE_GROUP_LEFT,        /* A group that its owner never freed. */
     FF__CAUSE_GROUP_NO_MEMORY,   /* A child's failure could not be kept for the group. */
     FF__CAUSE_SHUTDOWN_DEADLINE, /* A shutdown missed its deadline. */
     FF__CAUSE_REQUESTED,         /* ff_panic(). */

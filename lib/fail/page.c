@@ -25,12 +25,14 @@ struct ff__fmt *ff__page(void)
 }
 
 /* AS-safe. What is written counts as written before it is: after a fault in the middle, nothing
- * comes twice. */
+ * comes twice. A fault in the wait before it loses nothing. */
 void ff__page_flush(void)
 {
     size_t from = flushed;
 
-    flushed = ff__page()->used;
+    (void)ff__page();
+    ff__sink_await(&sink);
+    flushed = fmt.used;
     ff__sink_write(&sink, text + from, flushed - from);
     if (flushed > PAGE_BYTES / 2) {
         fmt.used = flushed = KEPT_BYTES;

@@ -25,8 +25,8 @@ static void spend(struct ff__sink *sink, uint64_t started_ns)
         sink->dead = true;
 }
 
-/* Waits until a piece can be written; the sink is dead when that is not to be. */
-static void await_room(struct ff__sink *sink)
+/* AS-safe. The sink is dead when there is no room in time. */
+void ff__sink_await(struct ff__sink *sink)
 {
     struct pollfd fd = {.fd = sink->fd, .events = POLLOUT};
     struct timespec limit = ff__clock_timespec(sink->budget_ns);
@@ -34,6 +34,8 @@ static void await_room(struct ff__sink *sink)
     static bool polling; /* Still set when poll() itself was the fatal signal (seccomp). */
     long rc = -ENOSYS;
 
+    if (sink->dead)
+        return;
     if (!polling) {
         polling = true;
         rc = ff__raw_poll(&fd, &limit);
@@ -45,8 +47,7 @@ static void await_room(struct ff__sink *sink)
         sink->dead = true;
     if (rc == 0)
         sink->dead = true;
-    if (rc == -EINTR)
-        spend(sink, started);
+    spend(sink, started);
 }
 
 /* Not every room that poll() sees is room enough: waits a moment, on the budget. */
@@ -63,13 +64,11 @@ static void write_pieces(struct ff__sink *sink, const char *text, size_t length)
 {
     while (length > 0 && !sink->dead) {
         size_t piece = length < PIECE_BYTES ? length : PIECE_BYTES;
-        uint64_t started = ff__clock_now();
         long written;
 
-        await_room(sink);
+        ff__sink_await(sink);
         if (sink->dead)
             return;
-        spend(sink, started);
         written = ff__raw_write(sink->fd, text, piece);
         if (written > 0) {
             text += written;

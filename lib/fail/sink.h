@@ -17,6 +17,10 @@ struct ff__sink {
 
 void ff__sink_init(struct ff__sink *sink, int fd);
 
+/* Waits until a piece can be written, within the budget. Where poll() itself is a fatal signal
+ * (seccomp) it is called once and never again. AS-safe. */
+void ff__sink_await(struct ff__sink *sink);
+
 /* Writes in pieces of at most 4096 bytes, each after poll() saw room: a pipe takes such a piece
  * whole. What finds no room in time is dropped, and everything after it. SIGPIPE and SIGXFSZ that
  * come of it are taken off the thread again. AS-safe; errno is left alone. */

@@ -9,6 +9,7 @@
 #include "base/panic.h"
 #include "fail/abort.h"
 #include "fail/signals.h"
+#include "sched/group.h"
 #include "sched/task.h"
 #include "sched/thread_end.h"
 #include "sys/clock.h"
@@ -51,6 +52,7 @@ static void ended_inside(struct ff__slot *slot, const struct ff__facts *facts)
     ff__task_describe(&failure, task);
     failure.code = -ECANCELED;
     failure.run_ns = ff__clock_coarse() - ff__load_relaxed(&slot->since_ns);
+    ff__group_disown(task);
     ff__abort_failure(&failure, drop_ended, task);
     drop_ended(task); /* Another failure was first, and its conductor does not know this task. */
 }

@@ -246,6 +246,15 @@ void ff__group_child_done(ff_group *group, ff_outcome outcome)
     ff__unlock(&group->lock);
 }
 
+void ff__group_disown(ff_task *task)
+{
+    ff_group *group = task->group;
+
+    task->group = NULL;
+    if (group)
+        ff__group_child_done(group, FF_OUTCOME_CANCELED);
+}
+
 /* Whether the calling thread runs a child of the group, at any depth: it would wait for itself. A
  * frame whose group is the parent of the inner frame's group was looked at together with that one:
  * deep recursion would cost depth squared otherwise. */

@@ -16,6 +16,10 @@ void ff__group_child_failed(ff_group *group, const ff_failure *failure);
 /* A child has ended and its drop has returned. The group may be gone afterwards. */
 void ff__group_child_done(ff_group *group, ff_outcome outcome);
 
+/* The task is about to take the abort path on this thread, for good: its group, if it has one,
+ * shall not wait for it while the process ends. */
+void ff__group_disown(ff_task *task);
+
 /* Lets go of a child's queue entry after its group ran it. */
 void ff__group_let_go(ff_task *task);
 

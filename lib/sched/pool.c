@@ -218,7 +218,7 @@ FF__COLD static void fail_for_groups(ff_pool *pool, uint32_t groups)
 {
     ff_failure failure;
 
-    ff__failure_init(&failure, FF__CAUSE_GROUP_ABANDONED);
+    ff__failure_init(&failure, FF__CAUSE_GROUP_LEFT);
     failure.code = -EBUSY;
     failure.tid = ff__thread_id();
     snprintf(failure.message, sizeof failure.message,

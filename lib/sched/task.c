@@ -166,12 +166,13 @@ FF__COLD static void fail_for_groups(struct ff__frame *frame, uint32_t groups)
 {
     ff_failure *failure = &frame->failure;
 
-    ff__failure_init(failure, FF__CAUSE_GROUP_ABANDONED);
+    ff__failure_init(failure, FF__CAUSE_GROUP_LEFT);
     failure->code = -EBUSY;
     failure->run_ns = ff__clock_coarse() - frame->since_ns;
     ff__task_describe(failure, frame->task);
     snprintf(failure->message, sizeof failure->message,
              "the task returned without freeing its groups: %" PRIu32, groups);
+    ff__group_disown(frame->task);
     ff__abort_failure(failure, drop_failed, frame->task);
 }
 

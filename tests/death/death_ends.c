@@ -191,7 +191,7 @@ static struct shared {
     pid_t parent;
     _Atomic unsigned in_parent, in_child;
     _Atomic pid_t child;
-} *shared;
+} * shared;
 
 static void shared_new(void)
 {
@@ -288,13 +288,16 @@ static int serve_and_fork(ff_task *self, void *arg)
 
 static void body_service_forks(void *unused)
 {
+    const struct ff_spawn_options options = {.size = sizeof options,
+                                             .name = "forks",
+                                             .flags = FF_MAY_FINISH};
     ff_pool *pool = kit_pool(1);
 
     (void)unused;
     shared_new();
     kit_gate_init(&forking);
     ff__pool_on_shutdown(pool, hold_lock_while_it_forks, NULL);
-    ck_assert_int_eq(ff_spawn_service(pool, "forks", serve_and_fork, NULL), 0);
+    ck_assert_int_eq(ff_spawn_service_with(pool, &options, serve_and_fork, NULL), 0);
     ck_assert_int_eq(ff_pool_shutdown(pool, FF_DRAIN, FF_NEVER), 0);
     expect_child_gone();
     _exit(0);

@@ -174,8 +174,41 @@ START_TEST(a_thread_of_the_library_cannot_be_adopted)
 }
 END_TEST
 
+static void *adopt_in_critical(void *arg)
+{
+    struct seen *seen = arg;
+
+    if (ff_critical("adopts", adopt_inside, &seen->nested) != 0)
+        return arg;
+    strcpy(seen->slot, ff__self.slot ? ff__self.slot->name : "none");
+    if (ff_critical("in it", do_nothing, NULL) != 0)
+        return arg;
+    strcpy(seen->name, ff__self.slot ? ff__self.slot->name : "none");
+    return NULL;
+}
+
+START_TEST(a_thread_adopted_inside_ff_critical_stays_adopted_until_its_end)
+{
+    ff_pool *pool = kit_pool(1); /* Keeps the black box in use. */
+    unsigned before = rows();
+    struct seen seen = {.nested = 1};
+    pthread_t thread;
+    void *failed;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, adopt_in_critical, &seen), 0);
+    pthread_join(thread, &failed);
+    ck_assert_ptr_null(failed);
+    ck_assert_int_eq(seen.nested, 0);
+    ck_assert_str_eq(seen.slot, "mine");
+    ck_assert_str_eq(seen.name, "mine");
+    ck_assert_uint_eq(rows(), before);
+    kit_pool_end(pool, FF_DRAIN);
+}
+END_TEST
+
 FF_TEST_MAIN("critical", 10, critical_runs_fn_on_the_calling_thread_as_a_named_task,
              critical_and_adopt_refuse_bad_arguments, a_critical_task_may_use_the_groups_of_a_pool,
              a_task_of_a_pool_may_call_critical,
              an_adopted_thread_can_be_renamed_and_is_let_go_at_its_end,
-             a_thread_of_the_library_cannot_be_adopted)
+             a_thread_of_the_library_cannot_be_adopted,
+             a_thread_adopted_inside_ff_critical_stays_adopted_until_its_end)

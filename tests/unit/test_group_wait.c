@@ -316,10 +316,86 @@ START_TEST(a_token_outlives_its_group_and_its_pool)
 }
 END_TEST
 
+/* A task that makes groups one after the other; another thread spawns into them. Its worker runs
+ * the children from the group, so that their entries stay behind in the queue. */
+struct fed {
+    ff_group *group;
+    sem_t made, fed;
+    bool last;
+    int rc;
+};
+
+static int be_fed(ff_task *self, void *arg)
+{
+    struct fed *fed = arg;
+
+    for (bool last = false; !last && fed->rc == 0;) {
+        if (ff_group_new(self, NULL, &fed->group) < 0)
+            return -EPROTO;
+        sem_post(&fed->made);
+        kit_sem_wait(&fed->fed);
+        last = fed->last;
+        fed->rc = ff_group_wait(fed->group);
+        ff_group_free(fed->group);
+    }
+    return 0;
+}
+
+static unsigned feed(struct fed *fed, unsigned limit, _Atomic unsigned *ran)
+{
+    unsigned count = 0;
+    int rc = 0;
+
+    kit_sem_wait(&fed->made);
+    while (count < limit && (rc = ff_group_spawn(fed->group, "child", kit_count_task, ran)) == 0)
+        count++;
+    ck_assert_int_eq(rc, count < limit ? -EAGAIN : 0);
+    fed->last = rc != 0;
+    sem_post(&fed->fed);
+    return count;
+}
+
+static unsigned fill_queue(ff_pool *pool, _Atomic unsigned *ran)
+{
+    unsigned count = 0;
+
+    while (ff_spawn(pool, "fills", kit_count_task, ran) == 0)
+        count++;
+    return count;
+}
+
+START_TEST(entries_whose_children_have_run_hold_their_place_until_they_leave_the_queue)
+{
+    enum { LIMIT = 40, FIRST = 25 };
+    ff_pool *pool = kit_pool_bounded(1, LIMIT);
+    const struct ff_spawn_options gate_options = {.size = sizeof gate_options, .name = "gate"};
+    struct fed fed = {.rc = 0};
+    _Atomic unsigned ran = 0;
+    struct kit_gate gate;
+
+    kit_gate_init(&gate);
+    sem_init(&fed.made, 0, 0);
+    sem_init(&fed.fed, 0, 0);
+    ck_assert_int_eq(ff_spawn(pool, "is fed", be_fed, &fed), 0);
+    ck_assert_uint_eq(feed(&fed, FIRST, &ran), FIRST);
+    ck_assert_uint_eq(feed(&fed, 2 * LIMIT, &ran), LIMIT - FIRST);
+    /* Behind all those entries: when it runs, they have left. */
+    ck_assert_int_eq(ff_spawn_wait(pool, &gate_options, kit_gate_task, &gate, NULL, FF_NEVER), 0);
+    kit_sem_wait(&gate.entered);
+    ck_assert_uint_eq(ran, LIMIT);
+    ck_assert_uint_eq(fill_queue(pool, &ran), LIMIT);
+    kit_gate_open(&gate);
+    kit_pool_end(pool, FF_DRAIN);
+    ck_assert_uint_eq(ran, 2 * LIMIT);
+    ck_assert_int_eq(fed.rc, 0);
+}
+END_TEST
+
 FF_TEST_MAIN("group_wait", 20, a_descendant_that_waits_for_the_group_gets_edeadlk,
              waiting_in_a_cancel_callback_answers_edeadlk,
              a_sleeping_waiter_runs_a_child_that_comes_from_another_thread,
              a_sleeping_waiter_runs_a_child_that_its_child_spawns,
              a_task_that_spawns_and_waits_for_ever_does_not_grow,
              a_cancelled_owner_waits_and_its_children_are_cancelled_with_it,
-             a_group_is_named_by_its_options_or_its_task, a_token_outlives_its_group_and_its_pool)
+             a_group_is_named_by_its_options_or_its_task, a_token_outlives_its_group_and_its_pool,
+             entries_whose_children_have_run_hold_their_place_until_they_leave_the_queue)

@@ -405,6 +405,100 @@ START_TEST(a_process_may_have_256_pools_and_the_next_gets_eagain)
 }
 END_TEST
 
+/* A service whose thread takes its time to end after the task has returned. */
+static pthread_key_t slow_key;
+
+static void end_slowly(void *arg)
+{
+    struct kit_gate *gate = arg;
+    struct timespec end;
+
+    sem_post(&gate->entered);
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 2; /* So that a shutdown without a deadline fails the test, and does not hang. */
+    (void)sem_timedwait(&gate->leave, &end);
+}
+
+static int return_to_slow_end(ff_task *self, void *arg)
+{
+    struct kit_gate *gate = arg;
+
+    if (pthread_setspecific(slow_key, gate))
+        return -ENOMEM;
+    sem_post(&gate->entered);
+    return ff_sleep(self, FF_NEVER);
+}
+
+START_TEST(the_deadline_of_a_shutdown_holds_while_a_service_thread_is_slow_to_end)
+{
+    ff_pool *pool = kit_pool(1);
+    struct kit_gate gate;
+
+    kit_gate_init(&gate);
+    ck_assert_int_eq(pthread_key_create(&slow_key, end_slowly), 0);
+    ck_assert_int_eq(ff_spawn_service(pool, "slow end", return_to_slow_end, &gate), 0);
+    kit_sem_wait(&gate.entered);
+    ck_assert_int_eq(ff_pool_shutdown(pool, FF_DRAIN, ff_deadline_ns(100 * FF_MILLISECOND)),
+                     -ETIMEDOUT);
+    kit_sem_wait(&gate.entered); /* The task has returned. */
+    ck_assert_int_eq(ff_pool_shutdown(pool, FF_DRAIN, ff_deadline_ns(FF_MILLISECOND)), -ETIMEDOUT);
+    ck_assert_int_eq(ff_pool_free(pool), -EBUSY);
+    kit_gate_open(&gate);
+    kit_pool_end(pool, FF_DRAIN);
+    pthread_key_delete(slow_key);
+}
+END_TEST
+
+/* Inside ff_critical() it is still the task that the drain runs. */
+struct critical_drain {
+    struct kit_gate gate;
+    struct kit_probe child;
+    ff_pool *pool;
+    int detached, grouped;
+};
+
+static int spawn_in_critical(ff_task *self, void *arg)
+{
+    struct critical_drain *drain = arg;
+    const struct ff_group_options options = {.size = sizeof options, .pool = drain->pool};
+    ff_group *group;
+    int rc = ff_group_new(self, &options, &group);
+
+    if (rc < 0)
+        return rc;
+    drain->detached = ff_spawn(drain->pool, "detached", do_nothing, NULL);
+    drain->grouped = kit_probe_spawn(drain->pool, group, &drain->child);
+    rc = ff_group_wait(group);
+    ff_group_free(group);
+    return rc;
+}
+
+static int be_critical_while_draining(ff_task *self, void *arg)
+{
+    struct critical_drain *drain = arg;
+    int rc = kit_gate_task(self, &drain->gate);
+
+    return rc < 0 ? rc : ff_critical("critical", spawn_in_critical, drain);
+}
+
+START_TEST(a_drain_admits_group_children_of_a_task_that_is_inside_ff_critical)
+{
+    ff_pool *pool = kit_pool(1);
+    struct critical_drain drain = {.pool = pool, .detached = 1, .grouped = 1};
+
+    kit_gate_init(&drain.gate);
+    kit_probe_init(&drain.child, 0);
+    ck_assert_int_eq(ff_spawn(pool, "drained", be_critical_while_draining, &drain), 0);
+    kit_sem_wait(&drain.gate.entered);
+    ck_assert_int_eq(ff_pool_shutdown(pool, FF_DRAIN, 0), -ETIMEDOUT);
+    kit_gate_open(&drain.gate);
+    kit_pool_end(pool, FF_DRAIN);
+    ck_assert_int_eq(drain.detached, -ESHUTDOWN);
+    ck_assert_int_eq(drain.grouped, 0);
+    kit_probe_expect(&drain.child, 1, 1, FF_OUTCOME_OK);
+}
+END_TEST
+
 FF_TEST_MAIN("pool_end", 20, free_before_the_end_answers_ebusy_and_changes_nothing,
              shutdown_refuses_an_unknown_mode, drain_runs_everything_that_is_queued,
              cancel_skips_what_is_queued_and_drops_it, a_drain_leaves_the_pools_token_alone,
@@ -417,4 +511,6 @@ FF_TEST_MAIN("pool_end", 20, free_before_the_end_answers_ebusy_and_changes_nothi
              a_drain_admits_group_children_of_running_tasks_and_nothing_else,
              a_group_from_outside_gets_nothing_in_while_the_pool_drains, an_idle_pool_uses_no_cpu,
              pools_of_different_kinds_live_side_by_side_and_one_after_the_other,
-             a_process_may_have_256_pools_and_the_next_gets_eagain)
+             a_process_may_have_256_pools_and_the_next_gets_eagain,
+             the_deadline_of_a_shutdown_holds_while_a_service_thread_is_slow_to_end,
+             a_drain_admits_group_children_of_a_task_that_is_inside_ff_critical)

@@ -323,6 +323,61 @@ START_TEST(who_asked_is_told_of_a_shutdown_once)
 }
 END_TEST
 
+/* A service that works for a while, waits in the library for a moment, and works again. */
+struct waiter {
+    struct kit_gate gate;
+    bool polls;
+    int rc;
+};
+
+static int work_wait_work(ff_task *self, void *arg)
+{
+    struct waiter *waiter = arg;
+    ff_token *token = ff_task_token(self);
+
+    sem_post(&waiter->gate.entered);
+    kit_sem_wait(&waiter->gate.leave);
+    if (waiter->polls)
+        waiter->rc = ff_token_poll_until(token, NULL, 0, ff_deadline_ns(FF_MILLISECOND));
+    else
+        waiter->rc = ff_token_sleep_until(token, ff_deadline_ns(FF_MILLISECOND));
+    sem_post(&waiter->gate.entered);
+    kit_sem_wait(&waiter->gate.leave);
+    return ff_sleep(self, FF_NEVER);
+}
+
+/* The time of the service's last beat. */
+static uint64_t beaten_ns(ff_pool *pool)
+{
+    uint64_t later_ns = ff__clock_coarse() + 10 * FF_SECOND;
+
+    return later_ns - ff__pool_oldest_beat(pool, later_ns);
+}
+
+START_TEST(a_wait_on_a_token_is_a_beat)
+{
+    for (unsigned polls = 0; polls <= 1; polls++) {
+        ff_pool *pool = kit_pool(1);
+        struct waiter waiter = {.polls = polls, .rc = 1};
+        uint64_t started_ns, work_ns = 20 * FF_MILLISECOND;
+
+        kit_gate_init(&waiter.gate);
+        ck_assert_int_eq(ff_spawn_service(pool, "waits", work_wait_work, &waiter), 0);
+        kit_sem_wait(&waiter.gate.entered);
+        started_ns = beaten_ns(pool);
+        while (ff__clock_coarse() < started_ns + work_ns)
+            ;
+        ck_assert_uint_eq(beaten_ns(pool), started_ns); /* Work alone is none. */
+        kit_gate_open(&waiter.gate);
+        kit_sem_wait(&waiter.gate.entered);
+        ck_assert_uint_ge(beaten_ns(pool), started_ns + work_ns);
+        kit_gate_open(&waiter.gate);
+        kit_pool_end(pool, FF_DRAIN);
+        ck_assert_int_eq(waiter.rc, 0);
+    }
+}
+END_TEST
+
 FF_TEST_MAIN("service_task", 10, spawn_refuses_bad_arguments,
              a_service_has_a_thread_of_its_own_with_its_name,
              every_shutdown_cancels_services_and_joins_their_threads,
@@ -330,4 +385,4 @@ FF_TEST_MAIN("service_task", 10, spawn_refuses_bad_arguments,
              a_service_that_may_finish_is_counted_out_and_reaped, many_short_services_come_and_go,
              a_service_takes_an_inline_argument, a_service_may_use_groups_and_wait_for_room,
              a_silent_service_ages_until_it_beats_and_a_sleeping_one_does_not,
-             who_asked_is_told_of_a_shutdown_once)
+             who_asked_is_told_of_a_shutdown_once, a_wait_on_a_token_is_a_beat)

@@ -3,6 +3,8 @@
 
 #include "sched/types.h"
 
+#include <sched.h>
+
 static int do_nothing(ff_task *self, void *arg)
 {
     (void)self;
@@ -424,6 +426,65 @@ START_TEST(many_timers_run_each_as_often_as_asked)
 }
 END_TEST
 
+/* A timer whose run needs its own handle. */
+struct handled {
+    ff_timer *timer;
+    unsigned runs, runs_without;
+    sem_t dropped;
+};
+
+static int cancel_by_handle(ff_task *self, void *arg)
+{
+    struct handled *handled = arg;
+
+    (void)self;
+    handled->runs++;
+    if (handled->timer)
+        ff_timer_cancel(handled->timer);
+    else
+        handled->runs_without++;
+    return 0;
+}
+
+static void handled_drop(void *arg, ff_outcome outcome)
+{
+    (void)outcome;
+    sem_post(&((struct handled *)arg)->dropped);
+}
+
+/* On one processor a thread that wakes another often makes way for it there and then. */
+static void stay_on_one_cpu(void)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)sched_getcpu(), &set);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof set, &set), 0);
+}
+
+START_TEST(the_handle_is_there_in_the_first_run)
+{
+    const struct ff_timer_options options = {
+        .size = sizeof options, .name = "handled", .drop = handled_drop, .period_ns = 1};
+    ff_pool *pool;
+
+    stay_on_one_cpu();
+    pool = kit_pool(2);
+    for (unsigned round = 0; round < 2000; round++) {
+        struct handled handled = {.timer = NULL};
+
+        sem_init(&handled.dropped, 0, 0);
+        ck_assert_int_eq(ff_timer_start(pool, &options, cancel_by_handle, &handled, &handled.timer),
+                         0);
+        kit_sem_wait(&handled.dropped);
+        ff_timer_unref(handled.timer);
+        ck_assert_uint_eq(handled.runs_without, 0);
+        ck_assert_uint_eq(handled.runs, 1);
+    }
+    kit_pool_end(pool, FF_DRAIN);
+}
+END_TEST
+
 FF_TEST_MAIN("timer", 10, every_and_after_refuse_bad_arguments,
              start_refuses_bad_options_and_leaves_the_result_alone,
              timers_of_a_pool_that_ended_answer_eshutdown, after_runs_once_and_not_early,
@@ -435,4 +496,4 @@ FF_TEST_MAIN("timer", 10, every_and_after_refuse_bad_arguments,
              a_timer_can_be_cancelled_alone_while_it_waits, a_timer_may_cancel_itself_in_a_run,
              cancelling_a_running_timer_is_seen_by_its_run, a_shutdown_ends_waiting_timers_at_once,
              a_drain_cancels_a_timer_that_runs, the_handle_may_be_used_after_the_pool_is_gone,
-             many_timers_run_each_as_often_as_asked)
+             many_timers_run_each_as_often_as_asked, the_handle_is_there_in_the_first_run)
