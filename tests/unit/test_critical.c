@@ -127,13 +127,15 @@ static void *adopt_twice(void *arg)
     return NULL;
 }
 
+/* Of adopted threads; the library's own come and go as they like. */
 static unsigned rows(void)
 {
+    struct ff__slot *slot;
     size_t cursor = 0;
     unsigned count = 0;
 
-    while (ff__slot_next(&cursor))
-        count++;
+    while ((slot = ff__slot_next(&cursor)))
+        count += slot->kind == FF__SLOT_ADOPTED;
     return count;
 }
 
