@@ -134,7 +134,8 @@ static int timer_thread(void)
     return found;
 }
 
-/* A joined thread stays in /proc for a moment. The limit of the test ends a wait for one that stays. */
+/* A joined thread stays in /proc for a moment. The limit of the test ends a wait for one that
+ * stays. */
 static void await_no_timer_thread(void)
 {
     while (timer_thread() != 0)
