@@ -1,6 +1,11 @@
 #include "runner.h"
 
+#include <dirent.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 double ff_test_slow(void)
 {
@@ -8,6 +13,42 @@ double ff_test_slow(void)
     double factor = text ? strtod(text, NULL) : 1;
 
     return factor > 1 ? factor : 1;
+}
+
+static bool thread_sleeps(const char *tid)
+{
+    char path[64], state = '?';
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", tid);
+    file = fopen(path, "r");
+    if (!file)
+        return true; /* It has ended. */
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = '?';
+    fclose(file);
+    return state == 'S';
+}
+
+static bool others_sleep(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *entry;
+    bool asleep = tasks != NULL;
+
+    while (asleep && (entry = readdir(tasks)))
+        if (entry->d_name[0] != '.' && atoi(entry->d_name) != gettid())
+            asleep = thread_sleeps(entry->d_name);
+    if (tasks)
+        closedir(tasks);
+    return asleep;
+}
+
+pid_t ff_test_fork(void)
+{
+    while (!others_sleep())
+        sched_yield();
+    return fork();
 }
 
 int ff_test_main(const char *suite, double timeout_s, const TTest *const *tests)

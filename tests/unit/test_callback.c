@@ -324,7 +324,7 @@ START_TEST(unregister_in_a_forked_child_does_nothing)
     setup();
     add(0, record);
     ff__lock(&token->lock); /* As if another thread registered at the moment of the fork. */
-    child = fork();
+    child = ff_test_fork();
     if (child == 0) {
         ff_unregister(registrations[0]);
         _exit(0);
@@ -342,7 +342,7 @@ END_TEST
 
 static void fork_inside(void *arg)
 {
-    pid_t child = fork();
+    pid_t child = ff_test_fork();
 
     if (child == 0)
         return; /* Back into the library, in the child. */

@@ -462,7 +462,7 @@ START_TEST(forked_child_can_observe_and_free_old_sources_and_use_new_ones)
     /* As if another thread were at work in each at the moment of the fork. */
     ff__lock(&source->token.lock);
     ff__lock(&child->token.lock);
-    pid = fork();
+    pid = ff_test_fork();
     if (pid == 0)
         _exit(child_main(source, child, grandchild));
     ff__unlock(&child->token.lock);

@@ -483,7 +483,7 @@ START_TEST(timerq_starts_anew_in_a_forked_child_and_goes_on_in_the_parent)
     ck_assert_int_eq(ff__timerq_ref(), 0);
     ff__timerq_add(&items[0].node, ff__clock_after(3600 * FF_SECOND));
     ff__timerq_add(&items[2].node, ff__clock_after(3601 * FF_SECOND));
-    child = fork();
+    child = ff_test_fork();
     if (child == 0)
         _exit(child_main());
     ck_assert_int_gt(child, 0);
